@@ -1,0 +1,24 @@
+"""Turns off the telemetry of every library we use, before any of them is imported.
+
+`tests/test_bootstrap.py` runs the product with sockets watched and proves that nothing leaves the machine unasked.
+"""
+
+import os
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "DAFT_ANALYTICS_ENABLED": "0",
+    "ACCELERATE_DISABLE_RICH": "1",
+    "TOKENIZERS_PARALLELISM": "false",  # set explicitly: a fork after use warns and may hang otherwise
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+}
+
+
+def silence() -> None:
+    """Set each variable of `QUIET` unless the user has set it."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)

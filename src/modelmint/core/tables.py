@@ -1,0 +1,46 @@
+"""Reading datasets: Parquet shards as Arrow tables.
+
+Columns that begin with an underscore are ours: `_row` (a stable id), `_subject` (a keyed hash of the person a row is
+about), `_split` (the declared split), `_group` (rows that must stay together).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modelmint.core.types import Dataset
+
+BATCH_ROWS = 8192
+
+
+def read(dataset: Dataset, columns: Sequence[str] | None = None) -> pa.Table:
+    """The whole dataset, or some columns of it, in memory."""
+    shards = []
+    for path in dataset.paths():
+        with dataset.files.open(path) as stream:
+            shards.append(pq.read_table(stream, columns=columns))
+    return pa.concat_tables(shards)
+
+
+def batches(dataset: Dataset, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The dataset in record batches of at most `BATCH_ROWS`; only one is in memory."""
+    for path in dataset.paths():
+        with dataset.files.open(path) as stream:
+            yield from pq.ParquetFile(stream).iter_batches(batch_size=BATCH_ROWS, columns=columns)
+
+
+def column(dataset: Dataset, name: str) -> list[Any]:
+    """One column as Python values."""
+    values: list[Any] = read(dataset, [name]).column(name).to_pylist()
+    return values
+
+
+def rows(values: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows given as dictionaries, as a table of that schema."""
+    return pa.Table.from_pylist(list(values), schema=schema)
+
+
+QUARANTINE = pa.schema([("_row", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("raw", pa.string())])
+"""Rows taken out, each with the reason: nothing is lost in silence."""

@@ -1,0 +1,52 @@
+"""Blob stores: one contract, a folder and an object store."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from modelmint.catalog.blobs import Blobs, open_blobs
+from modelmint.core.errors import IntegrityError
+
+
+@pytest.fixture(params=["file", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return open_blobs(f"file://{tmp_path}/store" if request.param == "file" else f"memory://{tmp_path.name}")
+
+
+def put(blobs: Blobs, tmp_path: Path, content: bytes) -> str:
+    file = tmp_path / "draft"
+    file.write_bytes(content)
+    name = hashlib.sha256(content).hexdigest()
+    blobs.adopt(file, name)
+    return name
+
+
+def test_a_blob_reads_as_it_was_written(blobs: Blobs, tmp_path: Path) -> None:
+    name = put(blobs, tmp_path, b"some bytes")
+    with blobs.open(name) as stream:
+        assert stream.read() == b"some bytes"
+
+
+def test_the_same_bytes_are_kept_once(blobs: Blobs, tmp_path: Path) -> None:
+    assert put(blobs, tmp_path, b"same") == put(blobs, tmp_path, b"same")
+    assert len(list(blobs.names())) == 1
+
+
+def test_a_missing_blob_is_an_error(blobs: Blobs) -> None:
+    with pytest.raises(IntegrityError, match="is missing"):
+        blobs.open("ab" * 32)
+
+
+def test_a_blob_under_a_wrong_name_is_refused(blobs: Blobs, tmp_path: Path) -> None:
+    file = tmp_path / "draft"
+    file.write_bytes(b"other bytes")
+    blobs.adopt(file, "cd" * 32)
+    with pytest.raises(IntegrityError, match="does not hold what was written"):
+        blobs.open("cd" * 32)
+
+
+def test_a_removed_blob_is_gone(blobs: Blobs, tmp_path: Path) -> None:
+    name = put(blobs, tmp_path, b"x")
+    blobs.remove(name)
+    assert list(blobs.names()) == []
