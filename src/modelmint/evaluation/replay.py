@@ -1,0 +1,155 @@
+"""Texts through a real endpoint over HTTP: several clients at a time, requests of mixed sizes.
+
+It knows an address and the shape of an answer, never a model.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import httpx
+import numpy as np
+
+from modelmint.core.clock import monotonic_s
+from modelmint.core.stage import Endpoint
+from modelmint.core.types import JSON
+
+SIZES = (1, 1, 2, 3, 5, 8)  # texts in a request; a request of one text is a bare string every other time
+SHOWN_CHARS = 200
+MAX_FAILED = 20  # requests: a server that hangs must not be waited for once a request; the rest count as failed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replay:
+    """`answers` has one entry a text, None where none came; `failures` says why, each with its number of rows."""
+
+    answers: list[Answer | None]
+    failures: list[JSON]
+    latencies_ms: list[float]
+    """Of the requests that were answered."""
+    num_requests: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Request:
+    start: int
+    texts: Sequence[str]
+    bare: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reply:
+    answers: list[Answer] | None
+    reason: str
+    latency_ms: float
+
+
+_NOT_SENT = _Reply(answers=None, reason=f"not sent, after {MAX_FAILED} failed requests", latency_ms=0.0)
+
+
+def replay(
+    endpoint: Endpoint,
+    texts: Sequence[str],
+    *,
+    concurrency: int,
+    timeout_s: float,
+    seed: int,
+    say: Callable[[int], None] = lambda _done: None,
+) -> Replay:
+    """Send every text once; `say` is told how many are done, from this thread. No request is tried twice.
+
+    After `MAX_FAILED` failed requests no more are sent; their texts have no answer, and `failures` says so.
+    """
+    requests = _requests(texts, seed)
+    answers: list[Answer | None] = [None] * len(texts)
+    reasons: Counter[str] = Counter()
+    latencies_ms: list[float] = []
+    done = num_failed = 0
+    stop = Event()
+    with httpx.Client(timeout=timeout_s, trust_env=False) as client, ThreadPoolExecutor(concurrency) as pool:
+        replies = {pool.submit(_send, client, endpoint, request, stop): request for request in requests}
+        for finished in as_completed(replies):
+            request, reply = replies[finished], finished.result()
+            if reply.answers is None:
+                reasons[reply.reason] += len(request.texts)
+                num_failed += 1
+            else:
+                latencies_ms.append(reply.latency_ms)
+                answers[request.start : request.start + len(request.texts)] = reply.answers
+            if num_failed >= MAX_FAILED:
+                stop.set()
+            say(done := done + len(request.texts))
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    failures: list[JSON] = [{"reason": reason, "num_rows": count} for reason, count in ranked]
+    return Replay(answers=answers, failures=failures, latencies_ms=latencies_ms, num_requests=len(requests))
+
+
+def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Event) -> _Reply:
+    if stop.is_set():
+        return _NOT_SENT
+    given: str | list[str] = request.texts[0] if request.bare else list(request.texts)
+    started_s = monotonic_s()
+    try:
+        response = client.post(
+            f"{endpoint.url.rstrip('/')}/v1/predict",
+            json={"model": endpoint.name, "input": given},
+            headers={"Authorization": f"Bearer {endpoint.key}"},
+        )
+        latency_ms = (monotonic_s() - started_s) * 1e3
+        if response.status_code != httpx.codes.OK:
+            return _Reply(answers=None, reason=f"HTTP {response.status_code}: {_said(response)}", latency_ms=latency_ms)
+        body = response.json()
+    except httpx.TransportError as error:
+        return _Reply(answers=None, reason=f"no answer: {type(error).__name__}", latency_ms=0.0)
+    except ValueError:  # of response.json
+        return _Reply(answers=None, reason="the answer is not JSON", latency_ms=0.0)
+    answers, reason = _answers(body, len(request.texts))
+    return _Reply(answers=answers, reason=reason, latency_ms=latency_ms)
+
+
+def _answers(body: Any, num_texts: int) -> tuple[list[Answer] | None, str]:
+    given = body.get("predictions") if isinstance(body, dict) else None
+    if not isinstance(given, list):
+        return None, "the answer has no list of predictions"
+    if len(given) != num_texts:
+        return None, "the answer has another number of predictions than the request has texts"
+    if not all(_is_answer(one) for one in given):
+        return None, "a prediction has no label or no score"
+    return [Answer(label=one["label"], score=float(one["score"])) for one in given], ""
+
+
+def _is_answer(one: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(one.get("label"), str):
+        return False
+    return isinstance(one.get("score"), int | float) and math.isfinite(one["score"])
+
+
+def _said(response: httpx.Response) -> str:
+    """The message of an error in our shape, without what differs from request to request."""
+    try:
+        return str(response.json()["error"]["message"])[:SHOWN_CHARS]
+    except (ValueError, KeyError, TypeError):
+        return response.reason_phrase
+
+
+def _requests(texts: Sequence[str], seed: int) -> list[_Request]:
+    """Every text once, in requests of seeded sizes."""
+    random = np.random.default_rng(seed)
+    requests: list[_Request] = []
+    start = 0
+    while start < len(texts):
+        size = int(random.choice(SIZES))
+        part = texts[start : start + size]
+        requests.append(_Request(start=start, texts=part, bare=len(part) == 1 and len(requests) % 2 == 0))
+        start += len(part)
+    return requests

@@ -1,0 +1,75 @@
+import pytest
+
+from modelmint.core.errors import InputError
+from modelmint.evaluation.gates import judge, parse, refusals
+
+
+@pytest.mark.parametrize(
+    ("condition", "passed"),
+    [
+        (">= 0.92", True),
+        ("> 0.92", False),
+        ("<= 0.92", True),
+        ("< 0.92", False),
+        (">=0.9", True),
+        ("≥ 0.93", False),
+        (">= baseline + 0.02", True),
+        (">= baseline + .03", False),
+        ("> baseline", True),
+        (">= live - 0.01", True),
+        (">= live", False),
+        ("<= live", True),
+    ],
+)
+def test_a_condition_is_held_against_the_figure_and_its_reference(condition: str, passed: bool) -> None:
+    gates = parse({"accuracy": condition})
+    verdicts = judge(gates, {"accuracy": 0.92}, baseline={"accuracy": 0.90}, live={"accuracy": 0.93})
+    assert [verdict["passed"] for verdict in verdicts] == [passed]
+
+
+def test_a_figure_exactly_at_a_limit_passes_although_binary_fractions_differ() -> None:
+    assert judge(parse({"accuracy": ">= live - 0.1"}), {"accuracy": 0.7}, live={"accuracy": 0.8})[0]["passed"]
+
+
+def test_a_list_of_conditions_is_one_gate_each() -> None:
+    verdicts = judge(
+        parse({"accuracy": [">= 0.9", ">= baseline + 0.05"], "ece": "<= 0.1"}),
+        {"accuracy": 0.92, "ece": 0.2},
+        baseline={"accuracy": 0.9},
+    )
+    assert [verdict["passed"] for verdict in verdicts] == [True, False, False]
+    assert refusals(verdicts) == [
+        "accuracy: must be >= baseline + 0.05 (0.9500); it is 0.9200",
+        "ece: must be <= 0.1; it is 0.2000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "figures"),
+    [
+        ({"accuracy": ">= live - 0.01"}, {"accuracy": 1.0}),
+        ({"accuracy": ">= 0"}, {"macro_f1": 1.0}),
+        ({"accuracy": ">= 0"}, {"accuracy": float("nan")}),
+    ],
+)
+def test_a_gate_that_cannot_be_computed_blocks(gate: dict[str, str], figures: dict[str, float]) -> None:
+    assert "cannot be computed blocks" in refusals(judge(parse(gate), figures))[0]
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        ({"f1": ">= 0.9"}, "accuracy, macro_f1, log_loss, ece"),
+        ({"accuracy": "0.9"}, ">=, <=, >, <"),
+        ({"accuracy": 0.9}, ">= 0.90"),
+        ({"accuracy": ">= best + 0.1"}, "baseline or live"),
+        ({"accuracy": []}, "got []"),
+        ({"accuracy": ">= 90"}, "from 0 to 1"),
+        ({"accuracy": ">= baseline * 2"}, "plus or minus"),
+        ({"ece": "<= live"}, "only accuracy and macro_f1"),
+    ],
+)
+def test_an_unreadable_gate_says_what_is_allowed(gates: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match="gates") as caught:
+        parse(gates)
+    assert said in str(caught.value)
