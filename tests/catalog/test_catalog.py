@@ -23,7 +23,13 @@ from modelmint.core.types import Dataset
 TABLE = pa.table({"_row": ["a", "b"], "text": ["one secret", "two"], "label": ["x", "y"]})
 
 
-def publish(catalog: Catalog, desk: StagingDesk, *, parents: dict[str, str] | None = None, result: dict[str, object] | None = None) -> None:
+def publish(
+    catalog: Catalog,
+    desk: StagingDesk,
+    *,
+    parents: dict[str, str] | None = None,
+    result: dict[str, object] | None = None,
+) -> None:
     catalog.publish(list(desk.drafts.values()), staged=desk.folder, role_parents=parents, result=result)
     desk.drafts.clear()
 
@@ -58,7 +64,9 @@ def test_publishing_an_identity_twice_keeps_the_first(catalog: Catalog, desk: St
     first = desk.dataset("data", TABLE)
     result = {"identity": "i" * 64, "stage": "clean", "run": "run_1", "seconds": 1.0}
     publish(catalog, desk, result=result | {"outputs": {"data": [first.id]}})
-    other = StagingDesk(folder=tmp_path / "other", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=tmp_path / "scratch2")
+    other = StagingDesk(
+        folder=tmp_path / "other", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=tmp_path / "scratch2"
+    )
     second = other.dataset("data", TABLE)
     publish(catalog, other, result=result | {"outputs": {"data": [second.id]}})
     found = catalog.find_result("i" * 64)
@@ -86,7 +94,9 @@ def test_another_tenant_sees_nothing(catalog: Catalog, desk: StagingDesk, settin
     publish(catalog, desk)
     master = bytes.fromhex((settings.home / "master.key").read_text())
     with catalog.engine.begin() as connection:
-        connection.execute(tenants.insert().values(id="other", name="other", wrapped_key=wrap(new_key(), master), created_at=now()))
+        connection.execute(
+            tenants.insert().values(id="other", name="other", wrapped_key=wrap(new_key(), master), created_at=now())
+        )
     other = Catalog(settings, "other")
     with pytest.raises(NotFoundError):
         other.get(made.id)
@@ -99,7 +109,9 @@ def test_a_tenant_that_does_not_exist_is_refused(catalog: Catalog, settings: Set
         Catalog(settings, "nobody")
 
 
-def test_a_text_in_a_dataset_stands_nowhere_in_the_home(catalog: Catalog, desk: StagingDesk, settings: Settings) -> None:
+def test_a_text_in_a_dataset_stands_nowhere_in_the_home(
+    catalog: Catalog, desk: StagingDesk, settings: Settings
+) -> None:
     desk.dataset("data", TABLE)
     desk.report("card", {"example": "one secret"}, renderings={"report.html": "<p>one secret</p>"})
     publish(catalog, desk)
@@ -114,7 +126,13 @@ def test_a_blob_that_was_touched_is_refused(catalog: Catalog, desk: StagingDesk,
     publish(catalog, desk)
     path = _blob(settings, made)
     content = path.read_bytes()
-    path.write_bytes({"flip": content[:-1] + bytes([content[-1] ^ 1]), "cut": content[:-1], "swap": _blob(settings, other).read_bytes()}[harm])
+    path.write_bytes(
+        {
+            "flip": content[:-1] + bytes([content[-1] ^ 1]),
+            "cut": content[:-1],
+            "swap": _blob(settings, other).read_bytes(),
+        }[harm]
+    )
     with pytest.raises(IntegrityError, match="does not hold what was written"):
         read(catalog.dataset(made.id))
 
@@ -161,7 +179,12 @@ def test_processes_that_start_together_share_one_catalog(settings: Settings) -> 
 
 def test_writers_in_many_threads_do_not_lose_rows(catalog: Catalog, tmp_path: Path) -> None:
     def work(number: int) -> str:
-        desk = StagingDesk(folder=tmp_path / f"s{number}", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=tmp_path / f"d{number}")
+        desk = StagingDesk(
+            folder=tmp_path / f"s{number}",
+            tenant=catalog.tenant,
+            tenant_key=catalog.tenant_key,
+            scratch=tmp_path / f"d{number}",
+        )
         made = desk.dataset(f"d{number}", TABLE)
         publish(catalog, desk)
         return made.id
@@ -198,5 +221,3 @@ def test_a_large_file_is_sealed_in_chunks(catalog: Catalog, desk: StagingDesk, t
     (found,) = catalog.list("report")
     with found.files.open("noise.bin") as stream:
         assert stream.read() == noise
-
-

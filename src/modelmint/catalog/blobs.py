@@ -126,8 +126,10 @@ def no_space(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno != _NO_SPACE:
             raise
-        raise StorageFullError(f"No space is left on the disk of {folder}.",
-                               remedy="Free some space, then run the same command again: it goes on where it stopped.") from error
+        raise StorageFullError(
+            f"No space is left on the disk of {folder}.",
+            remedy="Free some space, then run the same command again: it goes on where it stopped.",
+        ) from error
 
 
 def _fsync(path: Path) -> None:
@@ -139,8 +141,14 @@ def _fsync(path: Path) -> None:
 
 
 def _missing(name: str) -> IntegrityError:
-    return IntegrityError(f"blob {name[:12]}… is missing from the store", remedy="Restore it from a backup, or run the recipe again with --fresh.")
+    return IntegrityError(
+        f"blob {name[:12]}… is missing from the store",
+        remedy="Restore it from a backup, or run the recipe again with --fresh.",
+    )
 
 
 def _corrupt(name: str) -> IntegrityError:
-    return IntegrityError(f"blob {name[:12]}… does not hold what was written", remedy="Restore it from a backup, or run the recipe again with --fresh.")
+    return IntegrityError(
+        f"blob {name[:12]}… does not hold what was written",
+        remedy="Restore it from a backup, or run the recipe again with --fresh.",
+    )

@@ -52,7 +52,12 @@ class Catalog:
         self.scratch = settings.scratch / "read"
 
     def publish(
-        self, drafts: Sequence[Draft], *, staged: Path, run: str | None = None, role_parents: Mapping[str, str] | None = None,
+        self,
+        drafts: Sequence[Draft],
+        *,
+        staged: Path,
+        run: str | None = None,
+        role_parents: Mapping[str, str] | None = None,
         result: JSON | None = None,
     ) -> None:
         """Make drafts visible, all in one transaction, together with the result that says which stage made them.
@@ -88,11 +93,19 @@ class Catalog:
             NotFoundError: this tenant has none of that id.
         """
         with self.engine.connect() as connection:
-            row = connection.execute(
-                sa.select(artifacts).where(artifacts.c.tenant == self.tenant, artifacts.c.id == identifier)).mappings().first()
+            row = (
+                connection.execute(
+                    sa.select(artifacts).where(artifacts.c.tenant == self.tenant, artifacts.c.id == identifier)
+                )
+                .mappings()
+                .first()
+            )
         if row is None:
-            raise NotFoundError(f"{identifier}: no such artifact", parameter="id",
-                                remedy="`modelmint datasets`, `modelmint models` and `modelmint runs` list what there is.")
+            raise NotFoundError(
+                f"{identifier}: no such artifact",
+                parameter="id",
+                remedy="`modelmint datasets`, `modelmint models` and `modelmint runs` list what there is.",
+            )
         return self._artifact(row)
 
     def dataset(self, identifier: str) -> Dataset:
@@ -108,7 +121,11 @@ class Catalog:
         """The newest artifacts of a kind, newest first."""
         query = sa.select(artifacts).where(artifacts.c.tenant == self.tenant, artifacts.c.kind == kind)
         with self.engine.connect() as connection:
-            rows = connection.execute(query.order_by(artifacts.c.created_at.desc(), artifacts.c.id.desc()).limit(limit)).mappings().all()
+            rows = (
+                connection.execute(query.order_by(artifacts.c.created_at.desc(), artifacts.c.id.desc()).limit(limit))
+                .mappings()
+                .all()
+            )
         return [self._artifact(row) for row in rows]
 
     def collect_garbage(self) -> int:
@@ -136,25 +153,60 @@ class Catalog:
     def _artifact(self, row: Mapping[Any, Any]) -> Artifact:
         key = unwrap(row["wrapped_key"], self.tenant_key) if row["wrapped_key"] else None
         files = StoredFiles(manifest=row["manifest"], key=key, read=self.blobs.open, scratch=self.scratch)
-        return KINDS[row["kind"]](id=row["id"], kind=row["kind"], name=row["name"], digest=row["digest"],
-                                  manifest=row["manifest"], files=files)
+        return KINDS[row["kind"]](
+            id=row["id"],
+            kind=row["kind"],
+            name=row["name"],
+            digest=row["digest"],
+            manifest=row["manifest"],
+            files=files,
+        )
 
     def _result(self, connection: sa.Connection, identity: str) -> JSON | None:
-        row = connection.execute(
-            sa.select(results).where(results.c.tenant == self.tenant, results.c.identity == identity)).mappings().first()
+        row = (
+            connection.execute(
+                sa.select(results).where(results.c.tenant == self.tenant, results.c.identity == identity)
+            )
+            .mappings()
+            .first()
+        )
         return dict(row) if row else None
 
-    def _insert(self, connection: sa.Connection, draft: Draft, *, run: str | None, time: Any, role_parents: Mapping[str, str]) -> None:
-        manifest = draft.manifest | {"run": run, "created_at": time.isoformat(),
-                                     "parents": [{"id": parent, "role": role} for parent, role in role_parents.items()]}
-        connection.execute(artifacts.insert().values(
-            id=manifest["id"], tenant=self.tenant, kind=manifest["kind"], name=manifest["name"], digest=manifest["digest"],
-            run=run, manifest=manifest, wrapped_key=draft.wrapped_key, created_at=time))
+    def _insert(
+        self, connection: sa.Connection, draft: Draft, *, run: str | None, time: Any, role_parents: Mapping[str, str]
+    ) -> None:
+        manifest = draft.manifest | {
+            "run": run,
+            "created_at": time.isoformat(),
+            "parents": [{"id": parent, "role": role} for parent, role in role_parents.items()],
+        }
+        connection.execute(
+            artifacts.insert().values(
+                id=manifest["id"],
+                tenant=self.tenant,
+                kind=manifest["kind"],
+                name=manifest["name"],
+                digest=manifest["digest"],
+                run=run,
+                manifest=manifest,
+                wrapped_key=draft.wrapped_key,
+                created_at=time,
+            )
+        )
         for parent, role in role_parents.items():
-            connection.execute(parents.insert().values(tenant=self.tenant, child=manifest["id"], parent=parent, role=role))
+            connection.execute(
+                parents.insert().values(tenant=self.tenant, child=manifest["id"], parent=parent, role=role)
+            )
         for file in manifest["files"]:
-            connection.execute(blobs.insert().values(tenant=self.tenant, artifact=manifest["id"], path=file["path"],
-                                                     blob=file["blob"], stored_bytes=file["stored_bytes"]))
+            connection.execute(
+                blobs.insert().values(
+                    tenant=self.tenant,
+                    artifact=manifest["id"],
+                    path=file["path"],
+                    blob=file["blob"],
+                    stored_bytes=file["stored_bytes"],
+                )
+            )
 
     def _open_tenant(self, master: bytes) -> bytes:
         query = sa.select(tenants.c.wrapped_key).where(tenants.c.id == self.tenant)
@@ -162,13 +214,13 @@ class Catalog:
             wrapped = connection.execute(query).scalar()
         if wrapped is None and self.tenant == DEFAULT_TENANT:
             with suppress(sa.exc.IntegrityError), writing(self.engine) as connection:  # another process may be first
-                connection.execute(tenants.insert().values(
-                    id=self.tenant, name=self.tenant, wrapped_key=wrap(new_key(), master), created_at=now()))
+                connection.execute(
+                    tenants.insert().values(
+                        id=self.tenant, name=self.tenant, wrapped_key=wrap(new_key(), master), created_at=now()
+                    )
+                )
             with self.engine.connect() as connection:
                 wrapped = connection.execute(query).scalar()
         if wrapped is None:
             raise NotFoundError(f"tenant: there is none named {self.tenant!r}", parameter="tenant")
         return unwrap(wrapped, master)
-
-
-

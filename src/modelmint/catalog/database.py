@@ -64,10 +64,15 @@ def unavailable(error: OperationalError) -> UnavailableError | StorageFullError:
     """Our word for the driver's, without the connection string."""
     text = str(error.orig)
     if "disk is full" in text or "No space left" in text:
-        return StorageFullError("The database could not be written: no space is left on its disk.",
-                                remedy="Free some space, then run the same command again: it goes on where it stopped.")
-    return UnavailableError(f"The database did not answer: {text.strip().splitlines()[0]}", parameter="MODELMINT_DATABASE_URL",
-                            remedy="Check MODELMINT_DATABASE_URL, or that MODELMINT_HOME can be written.")
+        return StorageFullError(
+            "The database could not be written: no space is left on its disk.",
+            remedy="Free some space, then run the same command again: it goes on where it stopped.",
+        )
+    return UnavailableError(
+        f"The database did not answer: {text.strip().splitlines()[0]}",
+        parameter="MODELMINT_DATABASE_URL",
+        remedy="Check MODELMINT_DATABASE_URL, or that MODELMINT_HOME can be written.",
+    )
 
 
 def _version(engine: sa.Engine) -> str | None:

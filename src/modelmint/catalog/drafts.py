@@ -54,8 +54,13 @@ class StagingDesk:
         self._tenant_key = tenant_key
 
     def dataset(
-        self, name: str, rows: pa.Table | Iterable[pa.RecordBatch], *, schema: pa.Schema | None = None,
-        facts: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None,
+        self,
+        name: str,
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        schema: pa.Schema | None = None,
+        facts: Mapping[str, Any] | None = None,
+        measured: Mapping[str, Any] | None = None,
         licences: Sequence[str] = (),
     ) -> Dataset:
         work = self.scratch / new_id("dataset")
@@ -66,13 +71,22 @@ class StagingDesk:
             return self._lay(Dataset, name, _listing(work), facts=about, measured=measured, licences=licences)
 
     def model(
-        self, name: str, folder: Path, *, facts: Mapping[str, Any] | None = None,
-        measured: Mapping[str, Any] | None = None, licences: Sequence[str] = (),
+        self,
+        name: str,
+        folder: Path,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        measured: Mapping[str, Any] | None = None,
+        licences: Sequence[str] = (),
     ) -> Model:
         return self._lay(Model, name, _listing(folder), facts=facts, measured=measured, licences=licences)
 
     def report(
-        self, name: str, facts: Mapping[str, Any], *, measured: Mapping[str, Any] | None = None,
+        self,
+        name: str,
+        facts: Mapping[str, Any],
+        *,
+        measured: Mapping[str, Any] | None = None,
         renderings: Mapping[str, str | bytes] | None = None,
     ) -> Report:
         work = self.scratch / new_id("report")
@@ -83,8 +97,15 @@ class StagingDesk:
         return self._lay(Report, name, _listing(work), facts=facts, measured=measured, rendered=True)
 
     def _lay(
-        self, kind: type[_Kind], name: str, files: Mapping[str, Path], *, facts: Mapping[str, Any] | None,
-        measured: Mapping[str, Any] | None, licences: Sequence[str] = (), rendered: bool = False,
+        self,
+        kind: type[_Kind],
+        name: str,
+        files: Mapping[str, Path],
+        *,
+        facts: Mapping[str, Any] | None,
+        measured: Mapping[str, Any] | None,
+        licences: Sequence[str] = (),
+        rendered: bool = False,
     ) -> _Kind:
         noun = kind.__name__.lower()
         identifier, key = new_id(noun), new_key() if noun in ENCRYPTED else None
@@ -93,15 +114,29 @@ class StagingDesk:
         about = json.loads(json.dumps(facts or {}, allow_nan=False))
         covered = [] if rendered else [[file["path"], file["sha256"]] for file in listed]
         manifest = {
-            "format": FORMAT, "id": identifier, "kind": noun, "name": name, "tenant": self.tenant,
-            "digest": digest({"kind": noun, "files": covered, "facts": about}), "files": listed, "facts": about,
-            "measured": json.loads(json.dumps(measured or {}, allow_nan=False)), "licences": sorted(set(licences)),
+            "format": FORMAT,
+            "id": identifier,
+            "kind": noun,
+            "name": name,
+            "tenant": self.tenant,
+            "digest": digest({"kind": noun, "files": covered, "facts": about}),
+            "files": listed,
+            "facts": about,
+            "measured": json.loads(json.dumps(measured or {}, allow_nan=False)),
+            "licences": sorted(set(licences)),
             "encrypted": key is not None,
         }
         self.drafts[identifier] = Draft(manifest=manifest, wrapped_key=wrap(key, self._tenant_key) if key else None)
-        return kind(id=identifier, kind=noun, name=name, digest=str(manifest["digest"]), manifest=manifest,
-                    files=StoredFiles(manifest=manifest, key=key, read=lambda blob: (self.folder / blob).open("rb"),
-                                      scratch=self.scratch))
+        return kind(
+            id=identifier,
+            kind=noun,
+            name=name,
+            digest=str(manifest["digest"]),
+            manifest=manifest,
+            files=StoredFiles(
+                manifest=manifest, key=key, read=lambda blob: (self.folder / blob).open("rb"), scratch=self.scratch
+            ),
+        )
 
     def _store(self, identifier: str, path: str, file: Path, key: bytes | None) -> JSON:
         """Seal one file into the staging folder under the digest of what is stored."""
@@ -116,8 +151,13 @@ class StagingDesk:
                 target.write(chunk)
             stored_bytes = target.tell()
         draft.rename(self.folder / stored.hexdigest())
-        return {"path": path, "sha256": plain.hexdigest(), "size_bytes": file.stat().st_size,
-                "blob": stored.hexdigest(), "stored_bytes": stored_bytes}
+        return {
+            "path": path,
+            "sha256": plain.hexdigest(),
+            "size_bytes": file.stat().st_size,
+            "blob": stored.hexdigest(),
+            "stored_bytes": stored_bytes,
+        }
 
 
 class _Hashing:

@@ -46,8 +46,11 @@ def secret_file(path: Path) -> bytes:
     if not path.exists():
         _create(path)
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise InputError(f"{path.name}: must be readable by its owner only; {path} is not", parameter=path.name,
-                         remedy=f"chmod 600 {path}")
+        raise InputError(
+            f"{path.name}: must be readable by its owner only; {path} is not",
+            parameter=path.name,
+            remedy=f"chmod 600 {path}",
+        )
     return _parse(path.read_text().strip(), str(path))
 
 
@@ -64,8 +67,10 @@ def unwrap(wrapped: bytes, by: bytes) -> bytes:
     try:
         return aes_key_unwrap(by, wrapped)
     except InvalidUnwrap as error:
-        raise IntegrityError("master.key: does not open this installation's data",
-                             remedy="Restore the master key that the data was written with.") from error
+        raise IntegrityError(
+            "master.key: does not open this installation's data",
+            remedy="Restore the master key that the data was written with.",
+        ) from error
 
 
 def seal(data: bytes, key: bytes, about: str) -> bytes:
@@ -115,8 +120,11 @@ def _parse(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise InputError(f"{where}: must be 64 hex digits; got {len(text)} characters", parameter=where,
-                         remedy="Restore the key that this installation was made with, or begin with an empty MODELMINT_HOME.")
+        raise InputError(
+            f"{where}: must be 64 hex digits; got {len(text)} characters",
+            parameter=where,
+            remedy="Restore the key that this installation was made with, or begin with an empty MODELMINT_HOME.",
+        )
     return key
 
 

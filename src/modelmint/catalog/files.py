@@ -1,13 +1,12 @@
 """Reading an artifact's files: verified against the manifest, decrypted where they are encrypted."""
 
 import hashlib
-import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from modelmint.catalog.encryption import unseal_stream
 from modelmint.core.errors import IntegrityError, NotFoundError
@@ -32,8 +31,11 @@ class StoredFiles:
         """
         entry = next((file for file in self._manifest["files"] if file["path"] == path), None)
         if entry is None:
-            raise NotFoundError(f"{path}: {self._manifest['id']} has no such file; it has "
-                                f"{', '.join(file['path'] for file in self._manifest['files'])}", parameter="path")
+            raise NotFoundError(
+                f"{path}: {self._manifest['id']} has no such file; it has "
+                f"{', '.join(file['path'] for file in self._manifest['files'])}",
+                parameter="path",
+            )
         with self._read(entry["blob"]) as stored:
             if not self._manifest["encrypted"]:
                 yield stored
@@ -41,7 +43,7 @@ class StoredFiles:
             if self._key is None:
                 raise IntegrityError(f"{self._manifest['id']}: its key was dropped; the data is erased")
             with self._decrypted(entry, stored) as plain:
-                yield plain
+                yield cast("IO[bytes]", plain)
 
     def folder(self) -> Path:
         """Every file, in a folder under `scratch` that is named after the digest and made once."""
@@ -65,12 +67,12 @@ class StoredFiles:
     def _decrypted(self, entry: JSON, stored: IO[bytes]) -> Iterator[IO[bytes]]:
         about = f"{self._manifest['tenant']}|{self._manifest['id']}|{entry['path']}"
         hasher = hashlib.sha256()
-        plain: IO[bytes] = io.BytesIO() if entry["size_bytes"] <= MEMORY_BYTES else tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115
-        with plain:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=str(self._scratch)) as plain:
             for chunk in unseal_stream(stored, self._key or b"", about):
                 hasher.update(chunk)
                 plain.write(chunk)
             if hasher.hexdigest() != entry["sha256"]:
                 raise IntegrityError(f"{about}: the stored bytes are not what was written")
             plain.seek(0)
-            yield plain
+            yield cast("IO[bytes]", plain)

@@ -37,22 +37,37 @@ def ancestors(catalog: Catalog, identifier: str) -> Node:
     edges: dict[str, list[tuple[str, str]]] = {}
     frontier, seen = {identifier}, {identifier}
     while frontier:  # one query a generation
-        found = _rows(catalog, sa.select(parents).where(parents.c.tenant == catalog.tenant, parents.c.child.in_(frontier)))
+        found = _rows(
+            catalog, sa.select(parents).where(parents.c.tenant == catalog.tenant, parents.c.child.in_(frontier))
+        )
         for row in found:
             edges.setdefault(row["child"], []).append((row["role"], row["parent"]))
         frontier = {row["parent"] for row in found} - seen
         seen |= frontier
-    known = {row["id"]: row for row in _rows(catalog, sa.select(
-        artifacts.c.id, artifacts.c.kind, artifacts.c.name, artifacts.c.run).where(
-        artifacts.c.tenant == catalog.tenant, artifacts.c.id.in_(seen)))}
+    known = {
+        row["id"]: row
+        for row in _rows(
+            catalog,
+            sa.select(artifacts.c.id, artifacts.c.kind, artifacts.c.name, artifacts.c.run).where(
+                artifacts.c.tenant == catalog.tenant, artifacts.c.id.in_(seen)
+            ),
+        )
+    }
     drawn: set[str] = set()
 
     def node(current: str, role: str) -> Node:
         row, repeated = known[current], current in drawn
         drawn.add(current)
         below = [] if repeated else [node(parent, kind) for kind, parent in sorted(edges.get(current, []))]
-        return Node(id=current, kind=row["kind"], name=row["name"], role=role, run=row["run"], parents=below,
-                    repeated=repeated and current in edges)
+        return Node(
+            id=current,
+            kind=row["kind"],
+            name=row["name"],
+            role=role,
+            run=row["run"],
+            parents=below,
+            repeated=repeated and current in edges,
+        )
 
     return node(identifier, "")
 
@@ -61,7 +76,10 @@ def descendants(catalog: Catalog, identifier: str) -> Sequence[str]:
     """The ids of everything that was made from an artifact, directly or not: the models trained on a row's dataset."""
     frontier, seen = {identifier}, {identifier}
     while frontier:
-        found = _rows(catalog, sa.select(parents.c.child).where(parents.c.tenant == catalog.tenant, parents.c.parent.in_(frontier)))
+        found = _rows(
+            catalog,
+            sa.select(parents.c.child).where(parents.c.tenant == catalog.tenant, parents.c.parent.in_(frontier)),
+        )
         frontier = {row["child"] for row in found} - seen
         seen |= frontier
     return sorted(seen - {identifier})
