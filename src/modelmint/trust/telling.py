@@ -1,0 +1,154 @@
+"""What the card and the page say alike, and how text is made safe for each."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from modelmint.trust import formats
+from modelmint.trust.figures import TRAINED, Figures, VariantFigures
+from modelmint.trust.formats import percent, short
+from modelmint.trust.words import Words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_MARKED = re.compile(r"([\\`*\[\]|~$])|(?<!\w)(_)|(_)(?!\w)")
+_BEGINNING = re.compile(r"^(\s*)([#+-]|\d+(?=[.)]))")
+
+
+def environment(kind: Literal["html", "md"], words: Words) -> "Environment":
+    """Jinja2 over this room's templates: HTML is escaped by itself, Markdown by the filter `md`; no name may miss."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    jinja = Environment(
+        loader=PackageLoader("modelmint.trust"),
+        autoescape=kind == "html",  # noqa: S701  # Markdown is escaped by `md`
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    jinja.globals["t"] = words
+    jinja.filters |= {
+        "md": markdown,
+        "short": short,
+        "breakable": formats.breakable,
+        "percent": percent,
+        "count": lambda number: f"{number:,}",
+        "size": formats.size,
+        "interval": formats.interval,
+        "ms": formats.milliseconds,
+    }
+    return jinja
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no heading, no link, one line."""
+    flat = (
+        " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("://", "&#58;//")
+    )
+    marked = _MARKED.sub(lambda found: f"\\{found[0]}", flat)
+    return _BEGINNING.sub(lambda found: f"{found[1]}\\{found[2]}" if not found[2].isdigit() else found[0], marked)
+
+
+def lead(figures: Figures, words: Words) -> str:
+    """What it is and how good, in two sentences."""
+    accuracy, cheap = figures.quality.metrics.get("accuracy"), figures.quality.baseline.get("accuracy")
+    if accuracy is None:
+        return ""
+    sentences = [
+        words("lead", labels=f"{len(figures.labels):,}", n=f"{accuracy.n or 0:,}", accuracy=percent(accuracy.value))
+    ]
+    if cheap is not None:
+        sentences.append(words("lead_baseline", baseline=percent(cheap.value), name=baseline_name(figures, words)))
+    return ("" if words.language == "zh" else " ").join(sentences)
+
+
+def baseline_name(figures: Figures, words: Words) -> str:
+    """``Cheap baseline (TF-IDF and logistic regression)``."""
+    return words("baseline_named", name=baseline_way(figures, words))
+
+
+def baseline_way(figures: Figures, words: Words) -> str:
+    """How the baseline works, in words where its name is known."""
+    name = figures.quality.baseline_name or "?"
+    key = f"way_{name}"
+    return words(key) if words.has(key) else name
+
+
+def kept(figures: Figures, words: Words) -> str:
+    """How many of the rows that came in were kept."""
+    rows = figures.rows
+    num_kept = rows.num_in - sum(rows.reasons.values())
+    return words(
+        "kept",
+        n=f"{num_kept:,}",
+        total=f"{rows.num_in:,}",
+        share=percent(num_kept / rows.num_in if rows.num_in else 0.0),
+    )
+
+
+def masked(figures: Figures, words: Words) -> str:
+    """Kinds and counts of what was masked; empty when nobody looked."""
+    if figures.masked is None:
+        return ""
+    found = [
+        f"{words.masked(kind)} {count:,}"
+        for kind, count in sorted(figures.masked.items(), key=lambda item: -item[1])
+        if count
+    ]
+    return ("、" if words.language == "zh" else ", ").join(found) if found else words("masked_none")
+
+
+def parity(figures: Figures, words: Words) -> str:
+    """What went through the endpoint and what came back; empty without those figures."""
+    facts = figures.parity
+    if not {"num_rows", "agreement", "accuracy_model", "accuracy_served"} <= set(facts):
+        return ""
+    return words(
+        "parity_text",
+        n=f"{facts['num_rows']:,}",
+        agreement=percent(facts["agreement"], 2),
+        served=percent(facts["accuracy_served"]),
+        trained=percent(facts["accuracy_model"]),
+    )
+
+
+def form(variant: VariantFigures, words: Words) -> str:
+    """A variant's name; the trained model among them is called so."""
+    return words("as_trained") if variant.name == TRAINED else variant.name
+
+
+def parameters(figures: Figures, words: Words) -> str:
+    """``22.7 million``; empty when it was not counted."""
+    number = figures.trained.get("parameters")
+    return words("million", n=f"{number / 1e6:,.1f}") if number else ""
+
+
+def kept_epoch(figures: Figures, words: Words) -> str:
+    """Which epoch's state became the model; empty when it is not known."""
+    best, epochs = figures.trained.get("best_epoch"), figures.trained.get("epochs")
+    return words("kept_epoch", best=best, epochs=epochs) if best and epochs else ""
+
+
+def gates(figures: Figures, words: Words) -> list[Sequence[str]]:
+    """Rows of the table of gates: of evaluation, then of parity."""
+    return [
+        (
+            _gate_name(str(gate["name"]), words),
+            str(gate["allowed"]).replace(">=", "≥").replace("<=", "≤"),
+            words("not_computed") if gate.get("value") is None else f"{gate['value']:.4g}",
+            words("passed") if gate.get("passed") else words("failed"),
+        )
+        for gate in [*figures.quality.gates, *figures.parity.get("gates", [])]
+    ]
+
+
+def licence(figures: Figures, words: Words) -> str:
+    """The licences that came down the lineage."""
+    return words("licence_note", licences=", ".join(figures.licences)) if figures.licences else words("licence_none")
+
+
+def _gate_name(name: str, words: Words) -> str:
+    key = f"gate_{name}"
+    return words(key) if words.has(key) else name.replace("_", " ")
