@@ -1,5 +1,6 @@
 """What tests share: a real catalog in a temporary home, and stages run in this process on it."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,8 +33,9 @@ def catalog(settings: Settings) -> Iterator[Catalog]:
 
 @pytest.fixture
 def desk(catalog: Catalog, tmp_path: Path) -> StagingDesk:
-    return StagingDesk(folder=tmp_path / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key,
-                       scratch=tmp_path / "desk")
+    return StagingDesk(
+        folder=tmp_path / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=tmp_path / "desk"
+    )
 
 
 @pytest.fixture
@@ -49,8 +51,16 @@ def context(desk: StagingDesk, tmp_path: Path) -> StageContext:
         with candidate(model, home=tmp_path / "candidate") as endpoint:
             yield endpoint
 
-    return StageContext(desk=desk, scratch=tmp_path / "scratch", checkpoints=tmp_path / "checkpoints", seed=17, num_threads=2,
-                        machine_hour="0.10 USD", say=lambda _done, _total, _message: None, serve=serve)
+    return StageContext(
+        desk=desk,
+        scratch=tmp_path / "scratch",
+        checkpoints=tmp_path / "checkpoints",
+        seed=17,
+        num_threads=2,
+        machine_hour="0.10 USD",
+        say=lambda _done, _total, _message: None,
+        serve=serve,
+    )
 
 
 @pytest.fixture
@@ -58,7 +68,9 @@ def dataset(desk: StagingDesk) -> Callable[..., Dataset]:
     """Make a dataset of rows: ``dataset([{"text": ..., "label": ...}])``; `_row` is added where it is missing."""
 
     def make(rows: list[dict[str, Any]], name: str = "data") -> Dataset:
-        return desk.dataset(name, pa.Table.from_pylist([{"_row": f"r{index}", **row} for index, row in enumerate(rows)]))
+        return desk.dataset(
+            name, pa.Table.from_pylist([{"_row": f"r{index}", **row} for index, row in enumerate(rows)])
+        )
 
     return make
 
@@ -66,6 +78,8 @@ def dataset(desk: StagingDesk) -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data sets; absent on most machines."""
+    if not SHARED.exists() and os.environ.get("MODELMINT_REQUIRE_DATA"):
+        pytest.fail(f"MODELMINT_REQUIRE_DATA is set and {SHARED} is not there")
     if not SHARED.exists():
         pytest.skip("the real data sets (../shared/data) are not on this machine")
     return SHARED

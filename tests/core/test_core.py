@@ -41,7 +41,9 @@ def test_canonical_json_refuses_nan() -> None:
         canonical({"a": float("nan")})
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"version": 2}, {"spec": {"a": 2}}, {"inputs": {"data": ["y"]}}, {"fingerprint": "f"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"version": 2}, {"spec": {"a": 2}}, {"inputs": {"data": ["y"]}}, {"fingerprint": "f"}]
+)
 def test_every_part_of_an_identity_counts(change: dict[str, object]) -> None:
     same: dict[str, object] = {"stage": "clean", "version": 1, "spec": {"a": 1}, "inputs": {"data": ["x"]}, "seed": 1}
     assert identity(**same) != identity(**(same | change))  # type: ignore[arg-type]
@@ -71,7 +73,10 @@ def test_a_wrong_port_is_refused_with_its_name() -> None:
 
 
 def test_secrets_do_not_show(tmp_path: Path) -> None:
-    settings = Settings.read({"MODELMINT_DATABASE_URL": "postgresql+psycopg://u:hunter2@h/d", "MODELMINT_MASTER_KEY": "ab" * 32}, home=tmp_path)
+    settings = Settings.read(
+        {"MODELMINT_DATABASE_URL": "postgresql+psycopg://u:hunter2@h/d", "MODELMINT_MASTER_KEY": "ab" * 32},
+        home=tmp_path,
+    )
     assert "hunter2" not in repr(settings)
     assert "abab" not in repr(settings)
 

@@ -27,9 +27,7 @@ class ModelmintError(Exception):
     http_status = 500
     exit_code = 1
 
-    def __init__(
-        self, message: str, *, parameter: str | None = None, remedy: str | None = None, **about: Any
-    ) -> None:
+    def __init__(self, message: str, *, parameter: str | None = None, remedy: str | None = None, **about: Any) -> None:
         super().__init__(message)
         self.message = message
         self.parameter = parameter

@@ -26,7 +26,12 @@ def file_digest(path: Path) -> str:
 
 
 def identity(
-    *, stage: str, version: int, spec: Mapping[str, Any], inputs: Mapping[str, Sequence[str]], seed: int,
+    *,
+    stage: str,
+    version: int,
+    spec: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[str]],
+    seed: int,
     fingerprint: str = "",
 ) -> str:
     """What makes one execution of a stage the same as another; an identity in the catalog is not run again.
@@ -35,5 +40,6 @@ def identity(
         inputs: role -> the digests of the artifacts in that role.
         fingerprint: what the stage reads beside its inputs (the bytes of a source file, the weights of a base).
     """
-    return digest({"stage": stage, "version": version, "spec": spec, "inputs": inputs, "seed": seed,
-                   "fingerprint": fingerprint})
+    return digest(
+        {"stage": stage, "version": version, "spec": spec, "inputs": inputs, "seed": seed, "fingerprint": fingerprint}
+    )

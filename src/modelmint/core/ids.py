@@ -5,8 +5,17 @@ import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 
-PREFIX = {"dataset": "ds", "model": "mdl", "report": "rep", "run": "run", "prediction": "pred", "feedback": "fb",
-          "usage": "use", "key": "key", "secret": "sec"}
+PREFIX = {
+    "dataset": "ds",
+    "model": "mdl",
+    "report": "rep",
+    "run": "run",
+    "prediction": "pred",
+    "feedback": "fb",
+    "usage": "use",
+    "key": "key",
+    "secret": "sec",
+}
 
 
 def new_id(noun: str) -> str:

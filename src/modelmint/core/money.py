@@ -6,7 +6,20 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from modelmint.core.errors import InputError
 
 # ISO 4217 minor units of the currencies that a price may be given in.
-MINOR_UNITS = {"USD": 2, "EUR": 2, "GBP": 2, "CNY": 2, "HKD": 2, "SGD": 2, "CHF": 2, "CAD": 2, "AUD": 2, "INR": 2, "JPY": 0, "KRW": 0}
+MINOR_UNITS = {
+    "USD": 2,
+    "EUR": 2,
+    "GBP": 2,
+    "CNY": 2,
+    "HKD": 2,
+    "SGD": 2,
+    "CHF": 2,
+    "CAD": 2,
+    "AUD": 2,
+    "INR": 2,
+    "JPY": 0,
+    "KRW": 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,5 +60,7 @@ def money(text: str) -> Money:
     if not value.is_finite() or value < 0 or currency not in MINOR_UNITS:
         raise InputError(
             f"price: must be an amount >= 0 and a currency of {', '.join(sorted(MINOR_UNITS))}; got {text!r}",
-            parameter="price", remedy='Write it like "0.50 USD".')
+            parameter="price",
+            remedy='Write it like "0.50 USD".',
+        )
     return Money(amount=value, currency=currency)

@@ -66,6 +66,9 @@ class Settings:
 def _integer(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
     text = environ.get(name, str(default))
     if not text.isdecimal() or not low <= int(text) <= high:
-        raise InputError(f"{name}: must be a whole number from {low} to {high}; got {text!r}", parameter=name,
-                         remedy=f"Set {name}={default} or unset it.")
+        raise InputError(
+            f"{name}: must be a whole number from {low} to {high}; got {text!r}",
+            parameter=name,
+            remedy=f"Set {name}={default} or unset it.",
+        )
     return int(text)

@@ -26,20 +26,37 @@ class Desk(Protocol):
     """Where a stage lays down what it makes. The parents, licences and run are added by the loop."""
 
     def dataset(
-        self, name: str, rows: pa.Table | Iterable[pa.RecordBatch], *, schema: pa.Schema | None = None,
-        facts: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None,
+        self,
+        name: str,
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        schema: pa.Schema | None = None,
+        facts: Mapping[str, Any] | None = None,
+        measured: Mapping[str, Any] | None = None,
         licences: Sequence[str] = (),
     ) -> Dataset:
-        """Write a table; `schema` is needed when `rows` may be empty. Adds the facts `num_rows` and `columns`."""
+        """Write a table; `schema` is needed when `rows` may be empty. Adds the facts `num_rows` and `columns`.
+
+        `facts` is read after the last of `rows`, so a stage may fill it while the rows pass.
+        """
 
     def model(
-        self, name: str, folder: Path, *, facts: Mapping[str, Any] | None = None,
-        measured: Mapping[str, Any] | None = None, licences: Sequence[str] = (),
+        self,
+        name: str,
+        folder: Path,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        measured: Mapping[str, Any] | None = None,
+        licences: Sequence[str] = (),
     ) -> Model:
         """Take every file of `folder`."""
 
     def report(
-        self, name: str, facts: Mapping[str, Any], *, measured: Mapping[str, Any] | None = None,
+        self,
+        name: str,
+        facts: Mapping[str, Any],
+        *,
+        measured: Mapping[str, Any] | None = None,
         renderings: Mapping[str, str | bytes] | None = None,
     ) -> Report:
         """A JSON document; `renderings` are files for people (``report.html``), not covered by the digest."""
@@ -81,5 +98,8 @@ class StageContext:
             StageError: the deadline has passed. (A cancel needs no check: it ends the process.)
         """
         if self.deadline_s is not None and monotonic_s() > self.deadline_s:
-            raise StageError("timeout_s: the stage ran past its deadline", parameter="timeout_s",
-                             remedy="Raise timeout_s of this stage in the recipe, or give it less work.")
+            raise StageError(
+                "timeout_s: the stage ran past its deadline",
+                parameter="timeout_s",
+                remedy="Raise timeout_s of this stage in the recipe, or give it less work.",
+            )

@@ -1,0 +1,242 @@
+"""What people see: tables and trees on standard output, from the same bodies that `--json` prints."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+Body = Mapping[str, Any]
+
+
+def show_run(body: Body) -> None:
+    """A run: its stages, then its figures."""
+    console = _console()
+    table = _table(
+        f"{body['name']}  {body['run']}  {body['status']}  {body['seconds']:.1f} s",
+        "stage",
+        "status",
+        ">seconds",
+        "made",
+    )
+    for stage in body["stages"]:
+        note = "from the catalog" if stage["cached"] else stage["status"]
+        table.add_row(
+            stage["name"],
+            note,
+            _seconds(stage["seconds"]),
+            ", ".join(f"{role} {ids[0]}" for role, ids in stage["roles"].items() if ids),
+        )
+    console.print(table)
+    if body["metrics"]:
+        console.print(_metrics(body))
+    if body["variants"]:
+        console.print(_variants(body["variants"]))
+    for line in _closing(body):
+        console.print(line, highlight=False)
+
+
+def show_runs(bodies: Sequence[Body]) -> None:
+    _rows(
+        bodies,
+        {
+            "run": "run",
+            "name": "name",
+            "status": "status",
+            ">seconds": lambda body: _seconds(body["seconds"]),
+            "begun": lambda body: body["created_at"][:19],
+        },
+        empty="No runs yet. Begin with: modelmint run recipe.yaml",
+    )
+
+
+def show_artifacts(bodies: Sequence[Body]) -> None:
+    _rows(
+        bodies,
+        {
+            "id": "id",
+            "name": "name",
+            ">size": lambda body: size(body["size_bytes"]),
+            "digest": lambda body: body["digest"][:12],
+            "licences": lambda body: ", ".join(body["licences"]),
+            "made": lambda body: body["created_at"][:19],
+        },
+        empty="None yet. Begin with: modelmint run recipe.yaml",
+    )
+
+
+def show_deployments(bodies: Sequence[Body]) -> None:
+    _rows(
+        bodies,
+        {
+            "endpoint": "endpoint",
+            ">revision": "revision",
+            "model": "model",
+            "variant": "variant",
+            "price per 1,000": "price",
+            "since": lambda body: str(body["changed_at"])[:19],
+        },
+        empty="Nothing is deployed. A recipe with a deploy stage does it.",
+    )
+
+
+def show_usage(body: Body) -> None:
+    _rows(
+        body["lines"],
+        {
+            "endpoint": "endpoint",
+            ">requests": lambda line: f"{line['num_requests']:,}",
+            ">inputs": lambda line: f"{line['num_inputs']:,}",
+            "price per 1,000": "price",
+            ">amount": "amount",
+        },
+        empty="No usage yet.",
+    )
+
+
+def show_keys(bodies: Sequence[Body]) -> None:
+    _rows(
+        bodies,
+        {
+            "id": "id",
+            "name": "name",
+            "prefix": "prefix",
+            "scopes": lambda body: ", ".join(body["scopes"]),
+            "revoked": lambda body: str(body["revoked_at"] or "")[:19],
+        },
+        empty="No keys. Make one with: modelmint keys create",
+    )
+
+
+def show_predictions(texts: Sequence[str], body: Body) -> None:
+    console = _console()
+    table = _table(f"{body['model']} revision {body['revision']}  {body['id']}", "text", "label", ">score")
+    for text, prediction in zip(texts, body["predictions"], strict=True):
+        table.add_row(text, prediction["label"], f"{prediction['score']:.3f}")
+    console.print(table)
+
+
+def show_anything(body: Body) -> None:
+    """A run, or an artifact's manifest."""
+    if "run" in body and "stages" in body:
+        show_run(body)
+        return
+    console = _console()
+    table = _table(f"{body['kind']} {body['name']}  {body['id']}", "", "")
+    table.show_header = False
+    for key in ("digest", "run", "licences", "created_at"):
+        value = body.get(key)
+        table.add_row(key, ", ".join(value) if isinstance(value, list) else str(value))
+    for section in ("facts", "measured"):
+        for key, value in body.get(section, {}).items():
+            table.add_row(key, _brief(value))
+    for file in body["files"]:
+        table.add_row("file", f"{file['path']}  {size(file['size_bytes'])}")
+    console.print(table)
+
+
+def show_tree(body: Body) -> None:
+    """A lineage."""
+
+    def grow(tree: Tree, nodes: Sequence[Body]) -> None:
+        for node in nodes:
+            branch = tree.add(
+                f"[dim]{node['role']}:[/] {node['kind']} [bold]{node['name']}[/] {node['id']}"
+                + (" [dim](drawn above)[/]" if node["repeated"] else "")
+            )
+            grow(branch, node["parents"])
+
+    root = Tree(f"{body['kind']} [bold]{body['name']}[/] {body['id']}")
+    grow(root, body["parents"])
+    _console().print(root)
+
+
+def size(num_bytes: float) -> str:
+    """Bytes for people: ``22.1 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000 or unit == "GB":
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return ""
+
+
+def percent(metric: Body) -> str:
+    """``93.6 % (92.7 to 94.4)``."""
+    return f"{metric['value']:.1%} ({metric['low']:.1%} to {metric['high']:.1%})"
+
+
+def _metrics(body: Body) -> Table:
+    baseline = (body["baseline"] or {}).get("metrics", {})
+    table = _table(
+        "test set, with 95 % intervals",
+        "metric",
+        ">model",
+        f">baseline: {(body['baseline'] or {}).get('name', 'none')}",
+        ">n",
+    )
+    for name, metric in body["metrics"].items():
+        table.add_row(name, percent(metric), percent(baseline[name]) if name in baseline else "", f"{metric['n']:,}")
+    return table
+
+
+def _variants(variants: Sequence[Body]) -> Table:
+    table = _table("variants", "variant", ">size", ">p50", ">per second", ">accuracy", ">cost per million", "chosen")
+    for variant in variants:
+        table.add_row(
+            variant["name"],
+            size(variant["size_bytes"]),
+            f"{variant['p50_ms']:.1f} ms",
+            f"{variant['throughput_per_s']:.0f}",
+            f"{variant['metrics']['accuracy']['value']:.2%}",
+            str(variant.get("cost_per_million", "")),
+            "✓" if variant["chosen"] else "",
+        )
+    return table
+
+
+def _closing(body: Body) -> list[str]:
+    lines = []
+    if parity := body["parity"]:
+        verdict = "refused" if parity["refused"] else "passed"
+        lines.append(
+            f"parity {verdict}: the same label on {parity['agreement']:.2%} of {parity['num_rows']:,} rows through the endpoint"
+        )
+    if deployment := body["deployment"]:
+        lines.append(f"deployed: {deployment['endpoint']} revision {deployment['revision']}; `modelmint up` serves it")
+    if card := body["reports"].get("card"):
+        lines.append(f"report: modelmint export {card} report  (README.md, report.html)")
+    return lines
+
+
+def _rows(bodies: Sequence[Body], columns: Mapping[str, str | Callable[[Body], str]], *, empty: str) -> None:
+    console = _console()
+    if not bodies:
+        console.print(empty, highlight=False)
+        return
+    table = _table(None, *columns)
+    for body in bodies:
+        table.add_row(*(str(body[read]) if isinstance(read, str) else read(body) for read in columns.values()))
+    console.print(table)
+
+
+def _table(title: str | None, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
+    return table
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True)
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

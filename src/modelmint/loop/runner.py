@@ -1,0 +1,179 @@
+"""How a run runs: stage by stage, each one taken from the catalog where its identity is known, else run in its own process.
+
+What is here is called by `loop/durable.py`, which remembers the finished stages; each function may be called again after
+a crash and then does no harm.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+
+from modelmint.catalog.catalog import Catalog
+from modelmint.catalog.drafts import Draft
+from modelmint.core.clock import monotonic_s, now
+from modelmint.core.errors import CancelledRunError, GateError, ModelmintError
+from modelmint.core.hashing import identity
+from modelmint.core.types import JSON, Report
+from modelmint.loop.plan import Plan, Step
+from modelmint.loop.runs import ENDED, finish_run, run_row, stage_rows, update_run, update_stage
+from modelmint.loop.stages import call, verbs
+from modelmint.loop.supervise import stage_folder, supervise
+
+
+def begin(catalog: Catalog, run: str, worker: str) -> Plan | None:
+    """Mark a run as running; None when it has ended meanwhile."""
+    row = run_row(catalog, run)
+    if row["status"] in ENDED:
+        return None
+    update_run(catalog, run, status="running", worker=worker, started_at=row["started_at"] or now())
+    return Plan.from_json(row["plan"])
+
+
+def run_stage(catalog: Catalog, run: str, plan: Plan, position: int) -> JSON:
+    """Run one stage of a run, or take it from the catalog.
+
+    Returns:
+        ``{"status": "succeeded" | "refused" | "failed" | "cancelled", "error": {...} | None}``. It raises nothing that the
+        stage raised, so that the durable engine keeps an answer and not an exception.
+    """
+    step = plan.steps[position]
+    body: JSON | None = None
+    try:
+        if run_row(catalog, run)["cancel_requested"]:
+            raise CancelledRunError(f"{step.name}: cancelled before it began")
+        _execute(catalog, run, plan, position)
+    except CancelledRunError as error:
+        status, body = "cancelled", error.to_dict()
+    except GateError as error:
+        status, body = "refused", error.to_dict()
+    except ModelmintError as error:
+        status, body = "failed", error.to_dict()
+    else:
+        status = "succeeded"
+    update_stage(catalog, run, position, status=status)
+    return {"status": status, "error": body}
+
+
+def finish(catalog: Catalog, run: str, answer: JSON) -> None:
+    """Set the run's end from its last stage's answer."""
+    finish_run(catalog, run, answer["status"], answer["error"])
+
+
+def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
+    step, started = plan.steps[position], monotonic_s()
+    verb = verbs()[step.verb]
+    update_stage(catalog, run, position, status="running", started_at=now(), message="")
+    inputs = _resolve(catalog, run, step)
+    spec = verb.spec.model_validate(step.spec)
+    outside = str(call(verb.fingerprint, spec)) if verb.fingerprint else ""
+    key = identity(
+        stage=verb.name,
+        version=verb.version,
+        spec=step.spec,
+        seed=plan.seed,
+        fingerprint=outside,
+        inputs={role: [catalog.get(item).digest for item in ids] for role, ids in inputs.items()},
+    )
+    found = catalog.find_result(key)
+    if found is None:
+        found = _run_fresh(catalog, run, plan, position, inputs=inputs, key=key, started=started)
+    ours = found["run"] == run
+    update_stage(
+        catalog,
+        run,
+        position,
+        cached=not ours,
+        outputs=found["outputs"],
+        done=1,
+        total=1,
+        seconds=round(found["seconds"] if ours else monotonic_s() - started, 3),
+    )
+    _refuse(catalog, step, found["outputs"])
+    if verb.apply:
+        call(verb.apply, catalog, run, spec, inputs, found["outputs"])
+
+
+def _run_fresh(
+    catalog: Catalog,
+    run: str,
+    plan: Plan,
+    position: int,
+    *,
+    inputs: Mapping[str, Sequence[str]],
+    key: str,
+    started: float,
+) -> JSON:
+    step = plan.steps[position]
+    folder, checkpoints = stage_folder(catalog), catalog.settings.scratch / "checkpoints" / key
+    try:
+        answer = supervise(
+            catalog,
+            run,
+            position,
+            step,
+            inputs={role: list(ids) for role, ids in inputs.items()},
+            seed=plan.seed,
+            folder=folder,
+            checkpoints=checkpoints,
+        )
+        drafts = _with_licences(catalog, [Draft.from_json(draft) for draft in answer["drafts"]], inputs)
+        result = {
+            "identity": key,
+            "stage": step.verb,
+            "outputs": answer["outputs"],
+            "run": run,
+            "seconds": monotonic_s() - started,
+        }
+        catalog.publish(
+            drafts,
+            staged=folder / "staged",
+            run=run,
+            result=result,
+            role_parents={item: role for role, ids in inputs.items() for item in ids},
+        )
+    except CancelledRunError:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return catalog.find_result(key) or result
+
+
+def _resolve(catalog: Catalog, run: str, step: Step) -> dict[str, list[str]]:
+    """Role -> artifact ids, from the outputs of the stages before."""
+    made = {row["name"]: row["outputs"] or {} for row in stage_rows(catalog, run)}
+    inputs: dict[str, list[str]] = {}
+    for role, refs in step.wiring.items():
+        inputs[role] = [
+            item
+            for ref in refs
+            for item in ([ref["artifact"]] if "artifact" in ref else made[ref["stage"]].get(ref["role"], []))
+        ]
+    return inputs
+
+
+def _with_licences(catalog: Catalog, drafts: Sequence[Draft], inputs: Mapping[str, Sequence[str]]) -> list[Draft]:
+    """What is made from something under a licence stays under it."""
+    inherited = {
+        licence for ids in inputs.values() for item in ids for licence in catalog.get(item).manifest["licences"]
+    }
+    return [
+        Draft(
+            manifest=draft.manifest | {"licences": sorted(inherited | set(draft.manifest["licences"]))},
+            wrapped_key=draft.wrapped_key,
+        )
+        for draft in drafts
+    ]
+
+
+def _refuse(catalog: Catalog, step: Step, outputs: Mapping[str, Sequence[str]]) -> None:
+    """Stop the run where a report of this stage says `refused`."""
+    for role, ids in outputs.items():
+        for identifier in ids:
+            artifact = catalog.get(identifier)
+            if isinstance(artifact, Report) and (reasons := artifact.facts.get("refused")):
+                raise GateError(
+                    f"{step.name}: {'; '.join(map(str, reasons))}",
+                    parameter=step.name,
+                    remedy=f"`modelmint show {identifier}` has the figures of {role}.",
+                )

@@ -1,0 +1,127 @@
+"""The table of contents of the product: one line a verb.
+
+A verb is a function of the one contract (`core/stage.py`); its spec, inputs and outputs are read off its signature.
+Third parties add verbs through the entry-point group ``modelmint.stages``: an entry whose object is a `Verb`.
+"""
+
+import importlib
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any
+
+from modelmint.core.errors import RecipeError
+from modelmint.core.spec import Spec
+from modelmint.core.types import Artifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """One input or output of a verb. `many`: all artifacts of that role, in order."""
+
+    name: str
+    kind: type[Artifact]
+    optional: bool
+    many: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A verb of the loop; its code is imported when it is first used."""
+
+    name: str
+    about: str
+    """One line for people."""
+    code: str
+    """``module:function`` of the stage."""
+    version: int = 1
+    """Raise it when the same spec and inputs give other outputs than before."""
+    fingerprint: str | None = None
+    """``module:function`` of the spec, for what the stage reads beside its inputs (a file, a base)."""
+    apply: str | None = None
+    """``module:function`` ``(catalog, run, spec, inputs, outputs)``: what the end of the stage changes, done again on every run."""
+    sees: tuple[str, ...] = ()
+    """Verbs whose specs, as they stand in the same recipe, fill the fields of the same names of this verb's spec."""
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        return _load(self.code)
+
+    @cached_property
+    def spec(self) -> type[Spec]:
+        return typing.cast("type[Spec]", self._hints["spec"])
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Role]:
+        return _roles(self._hints["inputs"])
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Role]:
+        return _roles(self._hints["return"])
+
+    @cached_property
+    def inputs_type(self) -> type[Any]:
+        return typing.cast("type[Any]", self._hints["inputs"])
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return typing.get_type_hints(self.function)
+
+
+BUILT_IN = (
+    Verb(name="collect", about="read a source into a dataset; bad rows go to quarantine", code="modelmint.data.collect:collect", fingerprint="modelmint.data.collect:fingerprint"),
+    Verb(name="preflight", about="look before money is spent: lengths, balance, duplicates, leaks, an estimate", code="modelmint.data.preflight:preflight", fingerprint="modelmint.data.preflight:fingerprint", sees=("train",)),
+    Verb(name="clean", about="normalise text, drop exact duplicates", code="modelmint.data.clean:clean"),
+    Verb(name="deidentify", about="mask personal data", code="modelmint.data.deidentify:deidentify"),
+    Verb(name="split", about="train, validation and test, without leaks", code="modelmint.data.split:split"),
+    Verb(name="curate", about="turn feedback into new training rows", code="modelmint.feedback.curate:curate"),
+    Verb(name="train", about="fine-tune a base", code="modelmint.training.finetune:train", fingerprint="modelmint.training.finetune:fingerprint"),
+    Verb(name="evaluate", about="figures with intervals, beside the cheap baseline, and gates", code="modelmint.evaluation.evaluate:evaluate"),
+    Verb(name="compress", about="export and quantize; the cheapest variant that passes is chosen", code="modelmint.compression.compress:compress"),
+    Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity"),
+    Verb(name="report", about="the model card and a page to send", code="modelmint.trust.report:report", sees=("deploy",)),
+    Verb(name="deploy", about="switch an endpoint to the variant", code="modelmint.serving.deploy:deploy", apply="modelmint.serving.deploy:apply"),
+)  # fmt: skip
+
+
+def verbs() -> dict[str, Verb]:
+    """Every verb by name: the built-in ones, then those of installed packages."""
+    table = {verb.name: verb for verb in BUILT_IN}
+    for entry in entry_points(group="modelmint.stages"):
+        verb = entry.load()
+        if not isinstance(verb, Verb) or verb.name in table:
+            raise RecipeError(
+                f"modelmint.stages: {entry.value} must be a Verb with a name of its own",
+                parameter=entry.name,
+                remedy="Uninstall the package that brings it, or ask its author to mend the entry point.",
+            )
+        table[verb.name] = verb
+    return table
+
+
+def call(path: str, *arguments: Any) -> Any:
+    """Call ``module:function``."""
+    return _load(path)(*arguments)
+
+
+def _load(path: str) -> Callable[..., Any]:
+    module, _, name = path.partition(":")
+    return typing.cast("Callable[..., Any]", getattr(importlib.import_module(module), name))
+
+
+def _roles(contract: type[Any]) -> dict[str, Role]:
+    hints = typing.get_type_hints(contract)
+    return {field.name: _role(field.name, hints[field.name]) for field in fields(contract)}
+
+
+def _role(name: str, hint: Any) -> Role:
+    optional, many = False, False
+    if isinstance(hint, types.UnionType):
+        (hint,) = (part for part in hint.__args__ if part is not type(None))
+        optional = True
+    if typing.get_origin(hint) is tuple:
+        hint, many = typing.get_args(hint)[0], True
+    return Role(name=name, kind=hint, optional=optional, many=many)

@@ -1,0 +1,244 @@
+"""The Python face: the same services that the command line and the HTTP API call.
+
+ws = modelmint.Workspace()
+summary = ws.run("recipe.yaml", data="questions.csv")
+ws.predict("customer-service", ["where is my parcel?"])
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from modelmint.catalog.catalog import Catalog
+from modelmint.core.clock import now
+from modelmint.core.errors import InputError
+from modelmint.core.ids import kind_of
+from modelmint.core.settings import Settings
+from modelmint.core.spec import Spec
+from modelmint.core.types import JSON, Artifact
+from modelmint.loop.submit import Watcher
+
+
+class Workspace:
+    """One installation, opened for its own tenant. Not for use by several threads at once."""
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        """Open the installation in `home` (else MODELMINT_HOME, else ``~/.modelmint``); it is made at first use."""
+        self.settings = Settings.read(home=home)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog(self.settings)
+
+    def run(
+        self,
+        recipe: Path | str,
+        *,
+        settings: Sequence[str] = (),
+        name: str | None = None,
+        until: str | None = None,
+        watch: Watcher | None = None,
+        **params: Any,
+    ) -> JSON:
+        """Run a recipe to its end; what is known is taken from the catalog.
+
+        Args:
+            settings: ``param=value`` or ``stage.key=value``, as with ``--set``.
+            params: the recipe's params, by name.
+
+        Returns:
+            The summary of the run (design, section 10); look at ``status``.
+        """
+        from modelmint.loop.recipe import compile_recipe
+        from modelmint.loop.submit import run_plan
+
+        given = [
+            *settings,
+            *(f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in params.items()),
+        ]
+        return run_plan(self.catalog, compile_recipe(Path(recipe), settings=given, name=name, until=until), watch)
+
+    def stage(
+        self, spec: Spec, inputs: Mapping[str, Artifact | Sequence[Artifact]] | None = None, *, seed: int = 17
+    ) -> dict[str, list[Artifact]]:
+        """Run one stage on artifacts, e.g. ``ws.stage(CleanSpec(), {"data": dataset})["data"]``; role -> artifacts.
+
+        Raises:
+            ModelmintError: what the stage raised; GateError when it refused.
+        """
+        from modelmint.loop.single import stage_plan
+        from modelmint.loop.submit import run_plan
+
+        summary = run_plan(self.catalog, stage_plan(spec, inputs or {}, seed))
+        self._raise(summary)
+        return {role: [self.catalog.get(item) for item in ids] for role, ids in summary["stages"][0]["roles"].items()}
+
+    def resume(self, run: str, watch: Watcher | None = None) -> JSON:
+        """Watch a run to its end; it goes on where it stopped."""
+        from modelmint.loop.submit import follow
+
+        return follow(self.catalog, run, watch)
+
+    def cancel(self, run: str) -> JSON:
+        from modelmint.loop.runs import request_cancel
+
+        return request_cancel(self.catalog, run)
+
+    def runs(self, *, limit: int = 100) -> list[JSON]:
+        from modelmint.loop.runs import list_runs
+
+        return list_runs(self.catalog, limit=limit)
+
+    def artifacts(self, kind: str, *, limit: int = 100) -> list[JSON]:
+        """Datasets, models or reports, newest first, in short."""
+        return [
+            {
+                "id": artifact.id,
+                "kind": artifact.kind,
+                "name": artifact.name,
+                "digest": artifact.digest,
+                "size_bytes": artifact.size_bytes,
+                "licences": artifact.manifest["licences"],
+                "run": artifact.manifest["run"],
+                "created_at": artifact.manifest["created_at"],
+                "facts": {key: value for key, value in artifact.facts.items() if not isinstance(value, list | dict)},
+            }
+            for artifact in self.catalog.list(kind, limit=limit)
+        ]
+
+    def datasets(self, *, limit: int = 100) -> list[JSON]:
+        return self.artifacts("dataset", limit=limit)
+
+    def models(self, *, limit: int = 100) -> list[JSON]:
+        return self.artifacts("model", limit=limit)
+
+    def show(self, identifier: str) -> JSON:
+        """A run's summary or an artifact's manifest. Raises NotFoundError."""
+        if kind_of(identifier) == "run":
+            from modelmint.loop.runs import run_summary
+
+            return run_summary(self.catalog, identifier)
+        return dict(self.catalog.get(identifier).manifest)
+
+    def get(self, identifier: str) -> Artifact:
+        """The artifact itself: its files, facts and lineage. Raises NotFoundError."""
+        return self.catalog.get(identifier)
+
+    def lineage(self, identifier: str) -> JSON:
+        """The tree of what an artifact was made from."""
+        from modelmint.catalog.lineage import ancestors
+
+        return ancestors(self.catalog, identifier).to_dict()
+
+    def export(self, identifier: str, folder: Path | str) -> Path:
+        """Copy an artifact's files and its ``manifest.json`` into a new folder.
+
+        Raises:
+            InputError: the folder exists and is not empty.
+        """
+        target = Path(folder)
+        if target.exists() and any(target.iterdir()):
+            raise InputError(
+                f"folder: must be new or empty; {target} is not", parameter="folder", remedy="Give another folder."
+            )
+        artifact = self.catalog.get(identifier)
+        try:
+            shutil.copytree(artifact.files.folder(), target, dirs_exist_ok=True)
+        finally:
+            self.catalog.forget_copies()
+        (target / "manifest.json").write_text(
+            json.dumps(artifact.manifest, indent=2, ensure_ascii=False), encoding="utf-8"
+        )
+        return target
+
+    def deploy(self, model: Artifact | str, endpoint: str, *, price: str = "0 USD") -> JSON:
+        """Point an endpoint to a variant that went through parity. Raises GateError when none is on record."""
+        from modelmint.catalog.deployments import deploy
+        from modelmint.serving.release import released
+
+        variant = model.id if isinstance(model, Artifact) else model
+        proof = released(self.catalog, variant)
+        return deploy(
+            self.catalog, endpoint=endpoint, model=proof.model, variant=variant, price=price, release=proof.parity
+        ).to_dict()
+
+    def deployments(self) -> list[JSON]:
+        from modelmint.catalog.deployments import list_deployments
+
+        return [deployment.to_dict() for deployment in list_deployments(self.catalog)]
+
+    def rollback(self, endpoint: str, revision: int | None = None) -> JSON:
+        """Switch an endpoint back to the revision before, or to a given one, at once."""
+        from modelmint.catalog.deployments import rollback, switch
+
+        made = switch(self.catalog, endpoint, revision) if revision else rollback(self.catalog, endpoint)
+        return made.to_dict()
+
+    def predict(self, endpoint: str, rows: Sequence[str], *, scores: bool = False) -> JSON:
+        """Ask a deployed endpoint in this process; it is recorded like every request."""
+        from modelmint.business.service import predict_here
+
+        return predict_here(self.settings, endpoint, list(rows), scores=scores)
+
+    def feedback(self, prediction: str, **said: Any) -> JSON:
+        """Record what was right about a prediction: ``label``, ``rating``, ``correction``, ``comment``, ``index``."""
+        from modelmint.business.metering import Ingester
+        from modelmint.feedback.collect import record
+
+        Ingester(self.catalog).run()  # the prediction may be a moment old
+        return {"id": record(self.catalog, prediction, **said), "object": "feedback", "prediction": prediction}
+
+    def improve(self, endpoint: str, watch: Watcher | None = None) -> JSON:
+        """Train on the feedback, compare with the live model on the same test set, promote or refuse."""
+        from modelmint.loop.improve import improve_plan
+        from modelmint.loop.submit import run_plan
+
+        return run_plan(self.catalog, improve_plan(self.catalog, endpoint), watch)
+
+    def usage(self, endpoint: str | None = None) -> JSON:
+        """What was served and what it comes to."""
+        from modelmint.business.metering import Ingester
+        from modelmint.business.statement import statement
+
+        Ingester(self.catalog).run()
+        lines = statement(self.catalog, endpoint, since=datetime(1970, 1, 1, tzinfo=UTC), until=now())
+        return {"lines": [line.to_dict() for line in lines]}
+
+    def create_key(self, name: str, scopes: Sequence[str]) -> JSON:
+        from modelmint.business.keys import create
+
+        made = create(self.catalog, name, scopes)
+        return made.to_dict() | {"secret": made.secret}
+
+    def keys(self) -> list[JSON]:
+        from modelmint.business.keys import list_keys
+
+        return [key.to_dict() for key in list_keys(self.catalog)]
+
+    def revoke_key(self, key: str) -> None:
+        from modelmint.business.keys import revoke
+
+        revoke(self.catalog, key)
+
+    def close(self) -> None:
+        if "catalog" in self.__dict__:
+            self.catalog.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _raise(self, summary: JSON) -> None:
+        from modelmint.core.errors import from_dict
+
+        if summary["status"] != "succeeded" and summary["error"]:
+            raise from_dict({"error": summary["error"]})
