@@ -23,7 +23,7 @@ _bootstrap.silence()
 
 def __getattr__(name: str) -> object:
     if name == "Workspace":
-        from modelmint.workspace import Workspace  # noqa: PLC0415
+        from modelmint.workspace import Workspace
 
         return Workspace
     raise AttributeError(f"module 'modelmint' has no attribute {name!r}; it has {', '.join(__all__)}")

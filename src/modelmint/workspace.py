@@ -8,6 +8,7 @@ ws.predict("customer-service", ["where is my parcel?"])
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,7 @@ class Workspace:
         settings: Sequence[str] = (),
         name: str | None = None,
         until: str | None = None,
+        fresh: bool = False,
         watch: Watcher | None = None,
         **params: Any,
     ) -> JSON:
@@ -49,6 +51,7 @@ class Workspace:
 
         Args:
             settings: ``param=value`` or ``stage.key=value``, as with ``--set``.
+            fresh: run every stage again, whatever the catalog has.
             params: the recipe's params, by name.
 
         Returns:
@@ -61,7 +64,8 @@ class Workspace:
             *settings,
             *(f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in params.items()),
         ]
-        return run_plan(self.catalog, compile_recipe(Path(recipe), settings=given, name=name, until=until), watch)
+        plan = compile_recipe(Path(recipe), settings=given, name=name, until=until)
+        return run_plan(self.catalog, replace(plan, fresh=fresh), watch)
 
     def stage(
         self, spec: Spec, inputs: Mapping[str, Artifact | Sequence[Artifact]] | None = None, *, seed: int = 17
@@ -208,6 +212,18 @@ class Workspace:
         Ingester(self.catalog).run()
         lines = statement(self.catalog, endpoint, since=datetime(1970, 1, 1, tzinfo=UTC), until=now())
         return {"lines": [line.to_dict() for line in lines]}
+
+    def collect_garbage(self) -> int:
+        """Remove blobs that no artifact holds; returns how many.
+
+        Raises:
+            InputError: a run is under way; its blobs could be among them.
+        """
+        if busy := [run["run"] for run in self.runs() if run["status"] in ("queued", "running")]:
+            raise InputError(
+                f"gc: {busy[0]} is under way", parameter="gc", remedy=f"Wait for it, or: modelmint cancel {busy[0]}"
+            )
+        return self.catalog.collect_garbage()
 
     def create_key(self, name: str, scopes: Sequence[str]) -> JSON:
         from modelmint.business.keys import create

@@ -45,8 +45,9 @@ def test_a_quantized_variant_gives_the_labels_of_the_trained_model(made: Any, mo
     assert (served == trained).mean() >= 0.96
 
 
-def test_a_text_alone_and_in_a_batch_are_answered_alike(made: Any) -> None:
-    engine = open_engine(made(variants=("onnx-fp32",)).variant.files.folder(), num_threads=1)
+@pytest.mark.parametrize("name", ["onnx-fp32", "onnx-int8", "onnx-int8-mixed"])
+def test_a_text_alone_and_in_a_batch_are_answered_alike(made: Any, name: str) -> None:
+    engine = open_engine(made(variants=(name,)).variant.files.folder(), num_threads=1)
     alone = np.concatenate([engine.predict([text]) for text in TEXTS[:8]])
     np.testing.assert_allclose(alone, engine.predict(TEXTS[:8]), atol=1e-4)
 

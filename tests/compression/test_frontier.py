@@ -35,13 +35,12 @@ def test_a_drop_exactly_at_the_limit_passes() -> None:
 
 
 @pytest.mark.parametrize(("num_rows", "num_differing", "agrees"), [
-    (4000, 40, False),  # 99 %: a replay of 500 would be refused every other time
-    (4000, 21, False),
-    (4000, 10, True),
-    (300, 3, True),  # all rows are replayed: no chance is in it
+    (4000, 40, True),
+    (4000, 41, False),
+    (300, 3, True),
     (300, 4, False),
 ])  # fmt: skip
-def test_agreement_must_hold_on_whichever_rows_are_replayed(num_rows: int, num_differing: int, agrees: bool) -> None:
+def test_ninety_nine_of_a_hundred_rows_must_agree(num_rows: int, num_differing: int, agrees: bool) -> None:
     assert LIMITS.agrees(candidate("onnx-int8", num_rows=num_rows, num_differing=num_differing)) == agrees
 
 

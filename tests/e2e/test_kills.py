@@ -101,6 +101,33 @@ def test_a_kill_at_a_named_point_changes_nothing(
     catalog.close()
 
 
+def test_a_training_that_is_killed_ends_with_the_same_model(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    train = "  - train: {epochs: 3, min_steps: 0, batch_size: 8}\n"
+    file.write_text((RECIPE % QUESTIONS).replace("label: intent}", "label: intent, max_rows: 300}") + train)
+    plan = compile_recipe(file)
+    calm, catalog = (Catalog(Settings.read({}, home=tmp_path / name)) for name in ("calm", "home"))
+    wanted = create_run(calm, plan)
+    assert follow(calm, wanted)["status"] == "succeeded"
+    run = create_run(catalog, plan)
+    for seconds in (3.0, 5.0, 7.0):
+        worker = start_worker(catalog)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not is_training(catalog, run):
+            time.sleep(0.05)
+        ended_within(catalog, run, seconds)
+        worker.kill()
+        worker.wait()
+    assert follow(catalog, run)["status"] == "succeeded"
+    assert digests(catalog, run) == digests(calm, wanted)
+    assert_nothing_left(catalog)
+
+
+def is_training(catalog: Catalog, run: str) -> bool:
+    stages = {stage["name"]: stage for stage in run_summary(catalog, run)["stages"]}
+    return stages["train"]["status"] != "waiting"
+
+
 def start_worker(catalog: Catalog) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "modelmint.loop.worker", "--home", str(catalog.settings.home)], stdin=subprocess.DEVNULL

@@ -16,6 +16,7 @@ class SlowEngine:
     """Answers with the number of words; notes each batch; `gate` holds it back, and the word "fail" breaks it."""
 
     labels = ("words",)
+    max_batch = 32
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

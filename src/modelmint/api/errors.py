@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,16 +58,15 @@ def answer(error: ModelmintError, headers: Mapping[str, str] | None = None) -> J
     return JSONResponse(body, error.http_status, extra)
 
 
-async def _ours(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ModelmintError)
+async def _ours(_request: Request, raised: Exception) -> JSONResponse:
+    error = cast("ModelmintError", raised)
     if error.http_status >= 500:
         log.error("%s", error)
     return answer(error)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
+async def _invalid(_request: Request, raised: Exception) -> JSONResponse:
+    first = cast("RequestValidationError", raised).errors()[0]
     name = _name(first["loc"])
     return answer(
         InputError(
@@ -78,8 +77,8 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+async def _http(request: Request, raised: Exception) -> JSONResponse:
+    error = cast("HTTPException", raised)
     headers = error.headers
     if error.status_code == 404:
         return answer(

@@ -40,7 +40,7 @@ class LocalBlobs:
 
     def adopt(self, file: Path, name: str) -> None:
         target = self._path(name)
-        if target.exists():
+        if target.exists() and file_digest(target) == name:
             return
         with no_space(self.folder):
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -3,6 +3,7 @@
 A catalog is opened for one tenant, and every statement in this room carries that tenant; no caller passes one.
 """
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,11 +15,12 @@ import sqlalchemy as sa
 from modelmint.catalog.blobs import open_blobs
 from modelmint.catalog.database import open_database, writing
 from modelmint.catalog.drafts import KINDS, Draft
-from modelmint.catalog.encryption import master_key, new_key, unwrap, wrap
+from modelmint.catalog.encryption import master_key, new_key, seal, unseal, unwrap, wrap
 from modelmint.catalog.files import StoredFiles
 from modelmint.catalog.schema import artifacts, blobs, parents, results, tenants
 from modelmint.core.clock import now
 from modelmint.core.errors import ModelmintError, NotFoundError
+from modelmint.core.hashing import canonical
 from modelmint.core.settings import Settings
 from modelmint.core.types import JSON, Artifact, Dataset, Model, Report
 
@@ -80,6 +82,11 @@ class Catalog:
                 self._insert(connection, draft, run=run, time=time, role_parents=role_parents or {})
             if result is not None:
                 connection.execute(results.insert().values(tenant=self.tenant, created_at=time, **result))
+
+    def forget_result(self, identity: str) -> None:
+        """Let a stage of this identity run again; what it made before stays."""
+        with writing(self.engine) as connection:
+            connection.execute(results.delete().where(results.c.tenant == self.tenant, results.c.identity == identity))
 
     def find_result(self, identity: str) -> JSON | None:
         """The outputs (and the seconds they took) of a stage with this identity, if it ran before."""
@@ -152,13 +159,17 @@ class Catalog:
 
     def _artifact(self, row: Mapping[Any, Any]) -> Artifact:
         key = unwrap(row["wrapped_key"], self.tenant_key) if row["wrapped_key"] else None
-        files = StoredFiles(manifest=row["manifest"], key=key, read=self.blobs.open, scratch=self.scratch)
+        manifest = row["manifest"]
+        if row["sealed_facts"]:
+            facts = json.loads(unseal(row["sealed_facts"], key, self._about_facts(row["id"]))) if key else {}
+            manifest = manifest | {"facts": facts}
+        files = StoredFiles(manifest=manifest, key=key, read=self.blobs.open, scratch=self.scratch)
         return KINDS[row["kind"]](
             id=row["id"],
             kind=row["kind"],
             name=row["name"],
             digest=row["digest"],
-            manifest=row["manifest"],
+            manifest=manifest,
             files=files,
         )
 
@@ -180,6 +191,11 @@ class Catalog:
             "created_at": time.isoformat(),
             "parents": [{"id": parent, "role": role} for parent, role in role_parents.items()],
         }
+        sealed = None
+        if draft.wrapped_key is not None:
+            key = unwrap(draft.wrapped_key, self.tenant_key)
+            sealed = seal(canonical(manifest["facts"]), key, self._about_facts(manifest["id"]))
+            manifest = manifest | {"facts": {}}
         connection.execute(
             artifacts.insert().values(
                 id=manifest["id"],
@@ -189,6 +205,7 @@ class Catalog:
                 digest=manifest["digest"],
                 run=run,
                 manifest=manifest,
+                sealed_facts=sealed,
                 wrapped_key=draft.wrapped_key,
                 created_at=time,
             )
@@ -207,6 +224,9 @@ class Catalog:
                     stored_bytes=file["stored_bytes"],
                 )
             )
+
+    def _about_facts(self, identifier: str) -> str:
+        return f"{self.tenant}|{identifier}|facts"
 
     def _open_tenant(self, master: bytes) -> bytes:
         query = sa.select(tenants.c.wrapped_key).where(tenants.c.id == self.tenant)

@@ -179,7 +179,7 @@ def unknown_endpoint(endpoint: str, known: Sequence[str]) -> NotFoundError:
     """The error that names the endpoints there are."""
     there = f"there are {', '.join(known)}" if known else "there is none yet"
     return NotFoundError(
-        f"model: no endpoint is named {endpoint!r}; {there}",
+        f"model: no endpoint is named {endpoint[:80]!r}; {there}",
         parameter="model",
         remedy="`modelmint deployments` and GET /v1/models list them; the verb `deploy` makes one.",
     )

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from modelmint.catalog.encryption import unseal_stream
 from modelmint.core.errors import IntegrityError, NotFoundError
@@ -43,7 +43,7 @@ class StoredFiles:
             if self._key is None:
                 raise IntegrityError(f"{self._manifest['id']}: its key was dropped; the data is erased")
             with self._decrypted(entry, stored) as plain:
-                yield cast("IO[bytes]", plain)
+                yield plain
 
     def folder(self) -> Path:
         """Every file, in a folder under `scratch` that is named after the digest and made once."""
@@ -75,4 +75,4 @@ class StoredFiles:
             if hasher.hexdigest() != entry["sha256"]:
                 raise IntegrityError(f"{about}: the stored bytes are not what was written")
             plain.seek(0)
-            yield cast("IO[bytes]", plain)
+            yield plain

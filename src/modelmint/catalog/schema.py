@@ -39,7 +39,8 @@ artifacts = sa.Table(
     sa.Column("name", _Name, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("run", _Id, nullable=True),
-    sa.Column("manifest", sa.JSON, nullable=False),
+    sa.Column("manifest", sa.JSON, nullable=False),  # without the facts where they are sealed
+    sa.Column("sealed_facts", sa.LargeBinary, nullable=True),  # facts may quote rows: sealed under the data key
     sa.Column(
         "wrapped_key", sa.LargeBinary, nullable=True
     ),  # the data key, wrapped by the tenant key; NULL: erased or not encrypted

@@ -67,17 +67,24 @@ limit = click.option(
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A param, or stage.key, of the recipe.")
 @click.option("--name", help="A name for the run.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option("--fresh", is_flag=True, help="Run every stage again, whatever the catalog has.")
 @as_json
 @click.pass_obj
 def run(
-    home: Path | None, recipe: Path, settings: Sequence[str], name: str | None, until: str | None, as_json: bool
+    home: Path | None,
+    recipe: Path,
+    settings: Sequence[str],
+    name: str | None,
+    until: str | None,
+    fresh: bool,
+    as_json: bool,
 ) -> None:
     """Run a recipe: what is known is taken from the catalog, the rest is computed."""
     from modelmint.cli.progress import watching
     from modelmint.cli.show import show_run
 
     with watching() as watch:
-        summary = _workspace(home).run(recipe, settings=settings, name=name, until=until, watch=watch)
+        summary = _workspace(home).run(recipe, settings=settings, name=name, until=until, fresh=fresh, watch=watch)
     _print(summary, as_json, show_run)
     _exit(summary)
 
@@ -261,6 +268,13 @@ def usage(home: Path | None, endpoint: str | None, as_json: bool) -> None:
     from modelmint.cli.show import show_usage
 
     _print(_workspace(home).usage(endpoint), as_json, show_usage)
+
+
+@modelmint.command()
+@click.pass_obj
+def gc(home: Path | None) -> None:
+    """Remove stored bytes that no artifact holds (left by a crash at the wrong moment)."""
+    click.echo(f"{_workspace(home).collect_garbage()} blobs removed")
 
 
 @modelmint.group()

@@ -230,7 +230,9 @@ def _table(title: str | None, *columns: str) -> Table:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True)
+    """As wide as the terminal; wide enough for whole ids in a file or a pipe."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(width=180)
 
 
 def _seconds(value: float | None) -> str:

@@ -28,9 +28,7 @@ class CompressSpec(Spec):
     max_accuracy_drop: float = Field(default=0.005, ge=0, le=1)
     """By how much a variant's accuracy may be below that of the trained model."""
     min_agreement: float = Field(default=0.99, gt=0, le=1)
-    """The least share of rows on which a variant gives the same label as the trained model; with so much to spare that
-    a replay of 500 rows is all but sure to find it as well.
-    """
+    """The least share of test rows on which a variant gives the same label as the trained model."""
     max_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
     """How many validation rows, and how many test rows, to compare on; all of them where there are fewer."""
     timed_rows: int = Field(default=320, ge=1, le=10_000)
@@ -61,8 +59,8 @@ class CompressOutputs:
 def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> CompressOutputs:
     """Export, quantize, compare with the trained model, time, choose.
 
-    The choice looks at accuracy on the validation rows and at agreement, which needs no labels, on all rows; what is
-    reported is of the test rows. Where no variant is good enough the report refuses.
+    The choice looks at accuracy on the validation rows and at agreement, which needs no labels, on the test rows, which
+    parity replays; what is reported is of the test rows. Where no variant is good enough the report refuses.
 
     Raises:
         DataError: the test set is empty, or a row has no text or label.
@@ -134,13 +132,14 @@ class _Compared:
         self, name: str, size_bytes: int, speed: Speed, trained: Sequence[str], answers: Sequence[str]
     ) -> Candidate:
         drop = accuracy(*self.of_choice(trained)) - accuracy(*self.of_choice(answers))
-        num_differing = sum(one != other for one, other in zip(trained, answers, strict=True))
+        at = self.num_validation
+        num_differing = sum(one != other for one, other in zip(trained[at:], answers[at:], strict=True))
         return Candidate(
             name=name,
             size_bytes=size_bytes,
             texts_per_s=speed.throughput_per_s,
             accuracy_drop=drop,
-            num_rows=len(trained),
+            num_rows=len(trained) - at,
             num_differing=num_differing,
         )
 

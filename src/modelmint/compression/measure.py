@@ -20,7 +20,7 @@ CENT_OF_A_CENT = Decimal("0.0001")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Speed:
-    """Latencies are of one text at a time, throughput is in batches of `BATCH_TEXTS`, both with tokenization."""
+    """Latencies are of one text at a time, throughput is of requests of `BATCH_TEXTS` texts, both with tokenization."""
 
     p50_ms: float
     p95_ms: float

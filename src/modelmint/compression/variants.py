@@ -11,6 +11,8 @@ from modelmint.core.types import Model
 
 VariantName = Literal["onnx-fp32", "onnx-int8", "onnx-int8-mixed"]
 COPIED = ("tokenizer.json", "config.json")
+MAX_BATCH: dict[VariantName, int] = {"onnx-fp32": 32, "onnx-int8": 1, "onnx-int8-mixed": 1}
+"""Texts in one forward pass: with dynamic int8 a text's answer would depend on its neighbours."""
 _SAID = ("task", "labels", "max_tokens", "base")
 
 
@@ -32,7 +34,7 @@ def make_variants(names: Sequence[VariantName], model: Model, ctx: StageContext)
         _make(name, exported, folder / "model.onnx")
         for file in COPIED:
             shutil.copyfile(source / file, folder / file)
-        about = {key: model.facts[key] for key in _SAID} | {"variant": name}
+        about = {key: model.facts[key] for key in _SAID} | {"variant": name, "max_batch": MAX_BATCH[name]}
         (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
         yield name, folder
 

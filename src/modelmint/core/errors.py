@@ -5,14 +5,15 @@ ModelmintError                    exit code 1, HTTP 500
 │   ├── RecipeError               a recipe is wrong; names file, line and key
 │   ├── DataError                 a source or dataset is not usable
 │   └── NotFoundError             HTTP 404
-├── AuthError                     HTTP 401 (no or bad key), 403 (not allowed)
+├── AuthError                     HTTP 401: no key, or a wrong one
+│   └── ForbiddenError            HTTP 403: the key may not do this
 ├── GateError                     exit code 3, HTTP 409: a gate refused
-├── OverloadError                 HTTP 429 or 503 with Retry-After
+├── OverloadError                 HTTP 503 with Retry-After
 ├── CancelledRunError             the run was cancelled on request
 ├── StageError                    a stage's process failed
 ├── IntegrityError                stored bytes are not what was written
-├── StorageFullError              no space is left
-└── UnavailableError              something outside (a hub, a database) cannot be reached
+├── StorageFullError              HTTP 507: no space is left
+└── UnavailableError              HTTP 503: something outside (a hub, a database) cannot be reached
 
 A message has four parts: which parameter, what is allowed, what was given, and what mends it.
 """

@@ -71,6 +71,8 @@ class EvaluateSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateInputs:
+    """The model, what its baseline learns from, and what neither has seen."""
+
     model: Model
     train: Dataset
     test: Dataset

@@ -29,6 +29,8 @@ TINY = 1e-12  # the probability given to a label that a model does not know; log
 
 
 class ClassRow(TypedDict):
+    """The figures of one label."""
+
     label: str
     precision: float
     recall: float

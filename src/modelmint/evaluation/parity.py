@@ -25,7 +25,7 @@ SHOWN_CHARS = 200
 class ParitySpec(Spec):
     """How closely the served variant must answer like the trained model."""
 
-    num_rows: int = Field(default=500, ge=ENOUGH_ROWS)
+    num_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
     """How many rows of the test set to replay; all of them where it has fewer."""
     min_agreement: float = Field(default=0.99, gt=0, le=1)
     """The least share of rows on which the endpoint and the trained model give the same label."""

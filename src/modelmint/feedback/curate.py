@@ -41,6 +41,8 @@ class CurateInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class CurateOutputs:
+    """The new training set, what was put aside, and the count."""
+
     train: Dataset
     """A new version: the rows before, then those from feedback."""
     quarantine: Dataset

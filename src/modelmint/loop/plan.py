@@ -38,6 +38,8 @@ class Plan:
     params: JSON
     inputs: Mapping[str, Sequence[str]]
     steps: Sequence[Step]
+    fresh: bool = False
+    """Run every stage again, whatever the catalog has."""
 
     def to_json(self) -> JSON:
         return asdict(self)

@@ -29,6 +29,7 @@ SAY_EVERY_S = 0.2
 
 
 def main() -> None:
+    """Read the task, run it, and answer, whatever happens."""
     task = json.loads(sys.stdin.readline())
     die_with_parent(task["parent"])
     channel = os.fdopen(task["channel"], "w", buffering=1)

@@ -74,6 +74,9 @@ def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
         inputs={role: [catalog.get(item).digest for item in ids] for role, ids in inputs.items()},
     )
     found = catalog.find_result(key)
+    if found is not None and plan.fresh and found["run"] != run:
+        catalog.forget_result(key)
+        found = None
     if found is None:
         found = _run_fresh(catalog, run, plan, position, inputs=inputs, key=key, started=started)
     ours = found["run"] == run

@@ -24,6 +24,7 @@ POLL_S = 0.2
 
 
 def main() -> None:
+    """The entry of the worker process."""
     parser = argparse.ArgumentParser(prog="modelmint-worker")
     parser.add_argument("--home", required=True)
     parser.add_argument("--parent", type=int, default=None)

@@ -16,7 +16,6 @@ import numpy as np
 from modelmint.core.errors import OverloadError
 from modelmint.serving.engines import Engine, Logits, TokenIds
 
-MAX_BATCH = 32
 BATCH_TOKENS = 4096  # with padding; a text that is longer goes alone
 MAX_WAITING = 1024  # texts; beyond it new requests are turned away, since their wait would outlast their deadline
 SHORTEST = 16  # lengths up to this share a batch
@@ -97,7 +96,7 @@ class Batcher:
             encodings = iter(self.engine.encode([text for request in fresh for text in request.texts]))
             for request in fresh:
                 request.take_in([next(encodings) for _ in request.texts])
-        batch = pick(turns)
+        batch = pick(turns, self.engine.max_batch)
         if batch:
             for (request, position, _), row in zip(
                 batch, self.engine.logits([ids for _, _, ids in batch]), strict=True
@@ -132,13 +131,13 @@ class _Request:
             self.done.set_exception(error)
 
 
-def pick(turns: Sequence[_Request]) -> list[tuple[_Request, int, TokenIds]]:
+def pick(turns: Sequence[_Request], max_batch: int) -> list[tuple[_Request, int, TokenIds]]:
     """The next batch: the length of the first request's longest-waiting text, then one text a request in turn."""
     first = next((request for request in turns if request.waiting), None)
     if first is None:
         return []
     bucket = next(iter(first.waiting))
-    room = min(MAX_BATCH, max(1, BATCH_TOKENS // bucket))
+    room = min(max_batch, max(1, BATCH_TOKENS // bucket))
     batch: list[tuple[_Request, int, TokenIds]] = []
     sharing = [request for request in turns if bucket in request.waiting]
     while sharing and len(batch) < room:

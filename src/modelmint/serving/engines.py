@@ -14,6 +14,7 @@ from modelmint.core.types import JSON
 TokenIds = list[int]
 Logits = NDArray[np.float32]
 
+MAX_BATCH = 32
 NEEDED = ("model.onnx", "tokenizer.json", "config.json", "modelmint.json")
 
 
@@ -22,23 +23,30 @@ class Engine(Protocol):
 
     labels: Sequence[str]
     """The label of each column of the logits."""
+    max_batch: int
+    """How many texts share a forward pass. 1 where a text's answer would depend on its neighbours (see `OnnxEngine`)."""
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids with special tokens, cut to what the model was trained to read."""
 
     def logits(self, encodings: Sequence[TokenIds]) -> Logits:
-        """One forward pass over at least one text, padded to the longest of them; shape (num_texts, num_labels)."""
+        """Forward passes over at least one text, each padded to its longest; shape (num_texts, num_labels)."""
 
     def predict(self, texts: Sequence[str]) -> Logits:
         """`encode`, then `logits` in one batch."""
 
 
 class OnnxEngine:
-    """A sequence classifier on ONNX Runtime's CPU provider. See `Engine`."""
+    """A sequence classifier on ONNX Runtime's CPU provider. See `Engine`.
+
+    Dynamic int8 scales activations by the largest of the whole batch, so what one caller sends would change another's
+    answer: such variants say ``"max_batch": 1`` in their modelmint.json and are run one text at a time.
+    """
 
     def __init__(self, folder: Path, num_threads: int) -> None:
         about = _json(folder, "modelmint.json")
         self.labels: Sequence[str] = [str(label) for label in about["labels"]]
+        self.max_batch = int(about.get("max_batch", MAX_BATCH))
         self._tokenizer = _tokenizer(folder, int(about["max_tokens"]))
         self._pad_id = int(_json(folder, "config.json").get("pad_token_id") or 0)
         self._session = _session(folder / "model.onnx", num_threads)
@@ -48,6 +56,13 @@ class OnnxEngine:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
 
     def logits(self, encodings: Sequence[TokenIds]) -> Logits:
+        starts = range(0, len(encodings), self.max_batch)
+        return np.concatenate([self._pass(encodings[start : start + self.max_batch]) for start in starts])
+
+    def predict(self, texts: Sequence[str]) -> Logits:
+        return self.logits(self.encode(texts))
+
+    def _pass(self, encodings: Sequence[TokenIds]) -> Logits:
         shape = (len(encodings), max(map(len, encodings)))
         ids, mask = np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64)
         for row, encoding in enumerate(encodings):
@@ -56,9 +71,6 @@ class OnnxEngine:
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         outputs = self._session.run(["logits"], {name: feeds[name] for name in self._names})
         return np.asarray(outputs[0], np.float32)
-
-    def predict(self, texts: Sequence[str]) -> Logits:
-        return self.logits(self.encode(texts))
 
 
 def open_engine(folder: Path, num_threads: int) -> Engine:

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("run", sa.String(length=40), nullable=True),
         sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("sealed_facts", sa.LargeBinary(), nullable=True),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_artifacts_tenant")),
