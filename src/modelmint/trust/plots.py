@@ -28,6 +28,7 @@ def accuracy(figures: Figures, words: Words, name: str) -> Markup | None:
 
 
 def calibration(figures: Figures, words: Words) -> Markup | None:
+    """How often the model is right at each score; None without bins."""
     bins = [(float(one["confidence"]), float(one["accuracy"]), int(one["num_rows"])) for one in figures.quality.bins]
     if not bins:
         return None
@@ -41,6 +42,7 @@ def calibration(figures: Figures, words: Words) -> Markup | None:
 
 
 def all_classes(figures: Figures, words: Words) -> Markup | None:
+    """F1 of every label as one strip; None for fewer than three."""
     rows = [row for row in figures.quality.classes if row.support]
     if len(rows) < 3:
         return None
@@ -92,6 +94,7 @@ def rows(figures: Figures, words: Words) -> Markup | None:
 
 
 def lengths(figures: Figures, words: Words) -> Markup | None:
+    """How long the texts are, with the line where they are cut; None where it was not measured."""
     tokens = figures.tokens
     if tokens is None or not tokens.bins:
         return None
