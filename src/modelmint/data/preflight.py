@@ -15,6 +15,7 @@ from modelmint.data.facts import warning
 from modelmint.data.fates import conflicting, decide
 from modelmint.data.index import Indexer, RowIndex, rows_at
 from modelmint.data.lengths import Lengths
+from modelmint.data.suspects import find_suspects
 from modelmint.training.spec import FinetuneSpec
 
 _NUM_EXAMPLES = 5
@@ -36,6 +37,10 @@ class PreflightSpec(Spec):
     """The share of the rows that is expected to be trained on where the source declares no split: for the estimate."""
     max_rows_measured: int = Field(default=200_000, ge=1)
     """Token lengths are measured on at most this many rows, spread evenly."""
+    suspects: bool = True
+    """Look for rows whose label is likely wrong, by the base of `train`; they are reported, and stay."""
+    max_rows_suspected: int = Field(default=20_000, ge=1)
+    """With more rows, wrong labels are looked for in a sample of so many that the seed draws."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,10 @@ def preflight(spec: PreflightSpec, inputs: PreflightInputs, ctx: StageContext) -
         "conflicts": _conflicts(rows, inputs.data),
         "duplicates": fates.get("duplicate", 0),
         "leaks": int(np.isin(rows.fingerprint[~training], rows.fingerprint[training]).sum()),
+        "suspects": {},
     }
+    if spec.train and spec.suspects and len(rows):
+        facts["suspects"] = find_suspects(spec.train, rows, inputs.data, ctx, max_rows=spec.max_rows_suspected)
     facts |= {"warnings": _warnings(spec, facts), "refused": _refused(spec, facts)}
     measured = {}
     if lengths and spec.train and len(rows):
@@ -141,6 +149,7 @@ def _warnings(spec: PreflightSpec, facts: dict[str, Any]) -> list[dict[str, str]
     truncated, limit = facts["truncated"].get("share", 0), facts["truncated"].get("limit")
     unknown, mute = facts["tokens"].get("unknown_share", 0), facts["tokens"].get("rows_without_token", 0)
     alike = [" / ".join(names) for names in labels["alike"]]
+    suspects = facts["suspects"].get("rows", 0)
     ratio, rare = labels["imbalance"], f"fewer than {spec.min_rows_per_label} rows: {_some(labels['rare'])}"
     said = [
         ("label_once", labels["once"], f"seen once, cannot be tested: {_some(labels['once'])}"),
@@ -161,6 +170,7 @@ def _warnings(spec: PreflightSpec, facts: dict[str, Any]) -> list[dict[str, str]
             f"{unknown:.1%} of the tokens are unknown to the base: is it for this language?",
         ),
         ("no_token", mute, f"{mute:,} rows hold no token that the base knows"),
+        ("suspects", suspects, f"{suspects:,} rows look mislabelled: look at them with modelmint show ID"),
     ]
     return [warning(name, message) for name, holds, message in said if holds]
 
