@@ -122,11 +122,19 @@ def test_validation_rows_of_a_label_that_is_not_trained_are_counted(learn: Learn
     assert (facts["num_validation_rows"], facts["num_validation_rows_without_class"]) == (5, 1)
 
 
-def test_it_stops_early_when_the_score_rests(learn: Learn) -> None:
-    made = learn(questions(24), epochs=8, patience=1, learning_rate=1e-9, head_learning_rate=1e-9)
-    facts = made.training.facts
+def test_it_stops_early_when_the_score_falls(learn: Learn, context: StageContext) -> None:
+    good = learn(questions(200), epochs=6).model
+    shutil.rmtree(context.checkpoints)
+    topics = sorted({row["label"] for row in questions(50)})
+    wrong = [{**row, "label": topics[topics.index(row["label"]) - 1]} for row in questions(64)]
+    facts = learn(wrong, questions(60, seed=5), start=good, epochs=10, warmup=0.95, patience=1).training.facts
     assert facts["stopped_early"]
-    assert len(facts["history"]) == 4  # the middle of the run
+    assert facts["best_epoch"] < len(facts["history"]) < 10
+
+
+def test_of_epochs_that_are_alike_the_last_is_kept(learn: Learn) -> None:
+    facts = learn(questions(24), epochs=4, patience=1, learning_rate=1e-9, head_learning_rate=1e-9).training.facts
+    assert (facts["best_epoch"], facts["stopped_early"]) == (4, False)
 
 
 def test_the_tokenizer_travels_with_the_model(learn: Learn, base: Path) -> None:

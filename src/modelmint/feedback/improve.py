@@ -55,4 +55,4 @@ def improvement(
 
 def _warm(spec: Mapping[str, Any]) -> JSON:
     """A start from the live model needs fewer and smaller steps than one from a base."""
-    return {"epochs": max(1, round(spec["epochs"] / 2)), "learning_rate": spec["learning_rate"] / 3}
+    return {"epochs": max(1, round(spec["epochs"] / 2)), "learning_rate": spec["learning_rate"] / 2}

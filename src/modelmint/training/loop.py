@@ -107,8 +107,10 @@ def _end_epoch(run: Run) -> None:
     place.loss_sum, place.loss_steps = 0.0, 0
     if score is None or not run.can_choose:
         place.best, place.best_epoch = score, place.epoch
-    elif score.beats(place.best):
-        place.best, place.best_epoch = score, place.epoch
+    elif score.is_as_good_as(place.best, len(run.validation_ids)):
+        if place.best is None or score.accuracy > place.best.accuracy:
+            place.best = score
+        place.best_epoch = place.epoch
         run.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in run.model.state_dict().items()}
 
 

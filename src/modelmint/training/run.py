@@ -63,11 +63,19 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
+    """Accuracy and loss on the validation rows."""
+
     accuracy: float
     loss: float
 
-    def beats(self, other: "Score | None") -> bool:
-        return other is None or (self.accuracy, -self.loss) > (other.accuracy, -other.loss)
+    def is_as_good_as(self, best: "Score | None", num_rows: int) -> bool:
+        """Within one standard error of the best accuracy so far (Breiman et al. 1984, the one-standard-error rule).
+
+        On a hundred rows the highest of several scores is mostly luck, while later epochs have the smaller steps.
+        """
+        if best is None:
+            return True
+        return self.accuracy >= best.accuracy - math.sqrt(best.accuracy * (1 - best.accuracy) / num_rows)
 
 
 @dataclass(kw_only=True, slots=True)

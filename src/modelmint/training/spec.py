@@ -48,8 +48,8 @@ class FinetuneSpec(Spec):
     class_weights: ClassWeights = "none"
     """`balanced` weighs each label by the inverse of how often it occurs: for rare labels that must be found."""
     patience: int | None = Field(default=2, ge=1)
-    """Stop after so many epochs without a better validation score; null never stops early. The weights of the best
-    epoch are kept in either case, where there are validation rows.
+    """Stop after so many epochs whose validation accuracy is more than one standard error below the best; null never
+    stops early. The weights of the last epoch that is not are kept in either case, where there are validation rows.
     """
     precision: Precision = "auto"
     """`bf16` mixes in 16-bit arithmetic, `fp32` does not; `auto` takes bf16 where the hardware multiplies it."""
