@@ -60,6 +60,14 @@ def test_a_path_given_with_set_is_relative_to_the_working_folder(
     assert plan.steps[0].spec["source"] == os.path.realpath(tmp_path / "there" / "mine.csv")
 
 
+def test_a_base_with_a_slash_is_a_folder_beside_the_recipe_and_a_name_stays_a_name(write: Write) -> None:
+    file = write(WHOLE + "  - train: {base: ./models/mine}\n")
+    (file.parent / "models" / "mine").mkdir(parents=True)
+    (file.parent / "starter").mkdir()
+    assert compile_recipe(file).steps[4].spec["base"] == str(file.parent / "models" / "mine")
+    assert compile_recipe(file, settings=["train.base=starter"]).steps[4].spec["base"] == "starter"
+
+
 def test_from_overrides_the_wiring(write: Write) -> None:
     plan = compile_recipe(
         write(WHOLE.replace('  - split: {test: "${share}"}', "  - {split: {test: 0.2}, from: {data: clean}}"))

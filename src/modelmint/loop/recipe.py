@@ -260,6 +260,8 @@ def _located(document: Document, spec: type[Spec], key: str, value: Any) -> Any:
     marked = field is not None and isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("path")
     if not marked or not isinstance(value, str) or not value:
         return value
+    if marked == "with a slash" and "/" not in value:  # a name of the catalogue, whatever lies in the folder
+        return value
     base = Path.cwd() if isinstance(value, _Given) else document.file.parent
     path = (base / Path(value).expanduser()).absolute()
     return str(path.resolve()) if path.exists() else str(value)

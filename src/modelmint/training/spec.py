@@ -13,7 +13,7 @@ ClassWeights = Literal["none", "balanced"]
 class FinetuneSpec(Spec):
     """How a base becomes a classifier of your labels."""
 
-    base: str = "starter"
+    base: str = Field(default="starter", min_length=1, json_schema_extra={"path": "with a slash"})
     """What to start from: a name of the catalogue (`starter` needs no network), `org/name` or `hf://org/name` on the
     Hugging Face hub, `ms://org/name` on ModelScope, or a local folder. Not used where a model to start from is given.
     """
