@@ -176,6 +176,8 @@ def _data_rows(workspace: modelmint.Workspace, summary: dict[str, Any]) -> Itera
     )
     masked = workspace.catalog.report(roles["deidentify"]["deidentification"][0]).facts["masked"]
     yield "personal data masked", ", ".join(f"{kind} {count}" for kind, count in masked.items() if count)
+    suspects = workspace.catalog.report(roles["preflight"]["preflight"][0]).facts["suspects"]
+    yield "likely wrong labels", f"{suspects['rows']} to look at, listed by preflight"
     sizes = {
         name: workspace.catalog.dataset(roles["split"][name][0]).num_rows for name in ("train", "validation", "test")
     }
