@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -63,8 +64,20 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def child(process: subprocess.Popen[str], module: str) -> int:
-    return next(each.pid for each in psutil.Process(process.pid).children() if module in each.cmdline())
+def child(process: subprocess.Popen[str], module: str, other_than: int = 0) -> int | None:
+    """The pid of the living child that runs a module."""
+    for each in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if module in each.cmdline() and each.pid != other_than:
+                return each.pid
+    return None
+
+
+def kill(process: subprocess.Popen[str], module: str) -> int:
+    pid = child(process, module)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def test_the_printed_key_opens_the_endpoint_and_nothing_else_does(
@@ -82,7 +95,7 @@ def test_a_killed_server_comes_back_and_no_answer_is_without_its_record(
     process, client = up
     body = {"model": "support", "input": "where is my parcel"}
     answered = {client.post("/v1/predict", json=body).json()["id"] for _ in range(20)}
-    os.kill(child(process, "modelmint.api.server"), signal.SIGKILL)
+    kill(process, "modelmint.api.server")
     until(lambda: healthy(client))
     answered.add(client.post("/v1/predict", json=body).json()["id"])
     with Workspace(home) as workspace:
@@ -91,14 +104,8 @@ def test_a_killed_server_comes_back_and_no_answer_is_without_its_record(
 
 def test_a_killed_worker_comes_back(up: tuple[subprocess.Popen[str], httpx.Client]) -> None:
     process, _ = up
-    first = child(process, "modelmint.loop.worker")
-    os.kill(first, signal.SIGKILL)
-    until(
-        lambda: any(
-            "modelmint.loop.worker" in each.cmdline() and each.pid != first
-            for each in psutil.Process(process.pid).children()
-        )
-    )
+    first = kill(process, "modelmint.loop.worker")
+    until(lambda: child(process, "modelmint.loop.worker", other_than=first) is not None)
 
 
 def test_nothing_outlives_a_killed_supervisor(up: tuple[subprocess.Popen[str], httpx.Client]) -> None:
