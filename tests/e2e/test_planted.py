@@ -13,10 +13,10 @@ from modelmint.workspace import Workspace
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "customer-service"
 REASONS = {
-    "missing_label": "no_label",
-    "empty_text": "no_text",
+    "missing_label": "missing_label",
+    "empty_text": "empty_text",
     "bad_width": "bad_width",
-    "nul": "nul",
+    "nul": "nul_byte",
     "not_utf8": "undecodable",
     "too_long": "too_long",
 }
