@@ -70,7 +70,9 @@ def execute(task: JSON, channel: Any) -> JSON:
     desk = StagingDesk(
         folder=folder / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=folder / "desk"
     )
-    outputs = verb.function(verb.spec.model_validate(task["spec"]), inputs, _context(task, desk, folder, channel))
+    progress = _Progress(channel)
+    outputs = verb.function(verb.spec.model_validate(task["spec"]), inputs, _context(task, desk, folder, progress))
+    progress.flush()
     roles = {field.name: _ids(getattr(outputs, field.name)) for field in fields(outputs)}
     kept = {identifier for ids in roles.values() for identifier in ids}
     return {
@@ -78,6 +80,23 @@ def execute(task: JSON, channel: Any) -> JSON:
         "drafts": [draft.to_json() for identifier, draft in desk.drafts.items() if identifier in kept],
         "memory_bytes": _peak_bytes(),
     }
+
+
+class _Progress:
+    """Passes progress on, thinned to one line in `SAY_EVERY_S`; the last word is never lost."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel, self._said_s, self._waiting = channel, 0.0, ""
+
+    def __call__(self, done: int, total: int, message: str) -> None:
+        self._waiting = json.dumps({"done": done, "total": total, "message": message}) + "\n"
+        if time.monotonic() - self._said_s >= SAY_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            self._channel.write(self._waiting)
+        self._said_s, self._waiting = time.monotonic(), ""
 
 
 def _inputs(verb: Verb, catalog: Catalog, ids: dict[str, list[str]]) -> Any:
@@ -101,17 +120,10 @@ def _ids(value: Artifact | tuple[Artifact, ...] | None) -> list[str]:
     return [artifact.id for artifact in artifacts]
 
 
-def _context(task: JSON, desk: StagingDesk, folder: Path, channel: Any) -> StageContext:
+def _context(task: JSON, desk: StagingDesk, folder: Path, progress: "_Progress") -> StageContext:
     scratch, checkpoints = folder / "scratch", Path(task["checkpoints"])
     scratch.mkdir(parents=True, exist_ok=True)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    last = 0.0
-
-    def say(done: int, total: int, message: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SAY_EVERY_S or done == total:
-            last = time.monotonic()
-            channel.write(json.dumps({"done": done, "total": total, "message": message}) + "\n")
 
     @contextmanager
     def serve(model: Model) -> Iterator[Endpoint]:
@@ -128,7 +140,7 @@ def _context(task: JSON, desk: StagingDesk, folder: Path, channel: Any) -> Stage
         seed=task["seed"],
         num_threads=task["num_threads"],
         machine_hour=task["machine_hour"],
-        say=say,
+        say=progress,
         serve=serve,
         deadline_s=monotonic_s() + timeout_s if timeout_s else None,
     )

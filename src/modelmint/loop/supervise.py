@@ -116,11 +116,10 @@ def _follow(
         buffer += _read(channel)
         *lines, buffer = buffer.split(b"\n")
         messages = [json.loads(line) for line in lines]
-        answers = [message for message in messages if "outputs" in message or "error" in message]
-        if answers:
+        if progress := [message for message in messages if "done" in message]:
+            update_stage(catalog, run, position, **progress[-1])
+        if answers := [message for message in messages if "done" not in message]:
             return answers[-1]  # type: ignore[no-any-return]
-        if messages:
-            update_stage(catalog, run, position, **messages[-1])
         if ended:
             return None
         if run_row(catalog, run)["cancel_requested"]:
