@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from modelmint.core.types import Dataset
 
 BATCH_ROWS = 8192
+BATCH_BYTES = 32 << 20
+"""About how large a batch may be: one of images has fewer rows than one of sentences."""
 
 
 def read(dataset: Dataset, columns: Sequence[str] | None = None) -> pa.Table:
@@ -25,10 +27,11 @@ def read(dataset: Dataset, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def batches(dataset: Dataset, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The dataset in record batches of at most `BATCH_ROWS`; only one is in memory."""
+    """The dataset in record batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES`; only one is in memory."""
     for path in dataset.paths():
         with dataset.files.open(path) as stream:
-            yield from pq.ParquetFile(stream).iter_batches(batch_size=BATCH_ROWS, columns=columns)
+            file = pq.ParquetFile(stream)
+            yield from file.iter_batches(batch_size=_batch_rows(file.metadata), columns=columns)
 
 
 def column(dataset: Dataset, name: str) -> list[Any]:
@@ -44,3 +47,8 @@ def rows(values: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 QUARANTINE = pa.schema([("_row", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("raw", pa.string())])
 """Rows taken out, each with the reason: nothing is lost in silence."""
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    num_bytes: int = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+    return max(1, min(BATCH_ROWS, BATCH_BYTES * int(metadata.num_rows) // max(num_bytes, 1)))

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from modelmint.core import forms
+from modelmint.core.forms import FORMS, Form
 from modelmint.core.tables import batches
 from modelmint.core.types import Dataset
 from modelmint.data.text import fingerprints
@@ -41,8 +43,8 @@ class RowIndex:
 class Indexer:
     """Builds a `RowIndex` from batches as they pass."""
 
-    def __init__(self, *, casefold: bool = True) -> None:
-        self._casefold = casefold
+    def __init__(self, form: Form = FORMS["text-classification"], *, casefold: bool = True) -> None:
+        self._form, self._casefold = form, casefold
         self._codes: dict[str, int] = {}
         self._fingerprints: list[npt.NDArray[np.uint64]] = []
         self._labels: list[npt.NDArray[np.int32]] = []
@@ -51,8 +53,8 @@ class Indexer:
     def see(self, passing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass batches on, indexing each."""
         for batch in passing:
-            self._fingerprints.append(fingerprints(batch.column("text").to_pylist(), casefold=self._casefold))
-            labels = [self._codes.setdefault(name, len(self._codes)) for name in batch.column("label").to_pylist()]
+            self._fingerprints.append(fingerprints(forms.contents(batch, self._form), casefold=self._casefold))
+            labels = [self._codes.setdefault(name, len(self._codes)) for name in forms.labels(batch, self._form)]
             self._labels.append(np.array(labels, dtype=np.int32))
             declared = batch.column("_split").to_pylist() if "_split" in batch.schema.names else [None] * batch.num_rows
             self._splits.append(np.array([SPLIT_CODES.get(name, 0) for name in declared], dtype=np.int8))

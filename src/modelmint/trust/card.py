@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelmint import __version__
+from modelmint.core.formats import milliseconds, percent, seconds, short, size
 from modelmint.trust import telling
-from modelmint.trust.figures import Figures, VariantFigures
-from modelmint.trust.formats import interval, milliseconds, percent, seconds, short, size
+from modelmint.trust.figures import Figures, VariantFigures, interval
 from modelmint.trust.words import Words
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from modelmint.core import tables
+from modelmint.core.formats import percent
 from modelmint.core.types import JSON, Dataset, Model, Report
 
 TRAINED = "safetensors"  # what the trained model is called beside its variants
@@ -244,3 +245,10 @@ def _variant(fact: JSON, measured: JSON) -> VariantFigures:
         throughput_per_s=measured.get("throughput_per_s"),
         cost_per_million=measured.get("cost_per_million"),
     )
+
+
+def interval(metric: Metric) -> str:
+    """``92.7–94.4%``; empty where none was measured."""
+    if metric.low is None or metric.high is None:
+        return ""
+    return f"{percent(metric.low).removesuffix('%')}–{percent(metric.high)}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from modelmint.core.formats import percent, short
 from modelmint.trust.figures import WEAK_BELOW, Figures, Quality
-from modelmint.trust.formats import percent, short
 from modelmint.trust.words import Words
 
 FEW_TEST_ROWS = 10  # of one label: its figures jump by 10 points and more when one answer changes

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from modelmint import __version__
+from modelmint.core import charts
 from modelmint.core.clock import now
-from modelmint.trust import charts, plots, telling
-from modelmint.trust.figures import WEAK_BELOW, ClassFigures, Figures, VariantFigures
-from modelmint.trust.formats import interval, milliseconds, percent, seconds, short, size
+from modelmint.core.formats import milliseconds, percent, seconds, short, size
+from modelmint.trust import plots, telling
+from modelmint.trust.figures import WEAK_BELOW, ClassFigures, Figures, VariantFigures, interval
 from modelmint.trust.words import Words
 
 if TYPE_CHECKING:

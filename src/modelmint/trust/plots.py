@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from modelmint.trust import charts
-from modelmint.trust.charts import Range, Said, Stream
-from modelmint.trust.figures import WEAK_BELOW, Figures, Metric
-from modelmint.trust.formats import interval, milliseconds, percent, short
-from modelmint.trust.svg import Point
+from modelmint.core import charts
+from modelmint.core.charts import Range, Said, Stream
+from modelmint.core.formats import milliseconds, percent, short
+from modelmint.core.svg import Point
+from modelmint.trust.figures import WEAK_BELOW, Figures, Metric, interval
 from modelmint.trust.words import Words
 
 MAX_REASONS = 6

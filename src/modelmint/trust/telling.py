@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from modelmint.trust import formats
-from modelmint.trust.figures import TRAINED, Figures, VariantFigures
-from modelmint.trust.formats import percent, short
+from modelmint.core import formats
+from modelmint.core.formats import percent, short
+from modelmint.trust.figures import TRAINED, Figures, VariantFigures, interval
 from modelmint.trust.words import Words
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ _BEGINNING = re.compile(r"^(\s*)([#+-]|\d+(?=[.)]))")
 
 def environment(kind: Literal["html", "md"], words: Words) -> "Environment":
     """Jinja2 over this room's templates: HTML is escaped by itself, Markdown by the filter `md`; no name may miss."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     jinja = Environment(
-        loader=PackageLoader("modelmint.trust"),
+        loader=ChoiceLoader([PackageLoader("modelmint.trust"), PackageLoader("modelmint.core")]),
         autoescape=kind == "html",  # noqa: S701  # Markdown is escaped by `md`
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -36,7 +36,7 @@ def environment(kind: Literal["html", "md"], words: Words) -> "Environment":
         "percent": percent,
         "count": lambda number: f"{number:,}",
         "size": formats.size,
-        "interval": formats.interval,
+        "interval": interval,
         "ms": formats.milliseconds,
     }
     return jinja

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from modelmint.trust.svg import Point, box, dot, drawing, line, ribbon, stretched, text, trace
+from modelmint.core.svg import Point, box, dot, drawing, line, ribbon, stretched, text, trace
 
 MAX_TICKS = 5
 PITCH = 54  # pixels from one labelled line to the next

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from modelmint.trust import charts
-from modelmint.trust.charts import Range, Said, Stream
+from modelmint.core import charts
+from modelmint.core.charts import Range, Said, Stream
 from modelmint.trust.words import LANGUAGES, MASKED, REASONS, WORDS
 
 SAID = Said(name="chart", title="a < b", about='"c" & d')

@@ -4,8 +4,6 @@ import re
 
 from markupsafe import Markup, escape
 
-from modelmint.trust.figures import Metric
-
 LONGEST_NAME = 48
 
 
@@ -15,13 +13,6 @@ def percent(value: float, digits: int = 1) -> str:
     if value < 1 and shown.startswith("100"):
         return f"{100 - 10**-digits:.{digits}f}%"
     return f"{10**-digits:.{digits}f}%" if value > 0 and float(shown[:-1]) == 0 else shown
-
-
-def interval(metric: Metric) -> str:
-    """``92.7–94.4%``; empty where none was measured."""
-    if metric.low is None or metric.high is None:
-        return ""
-    return f"{percent(metric.low).removesuffix('%')}–{percent(metric.high)}"
 
 
 def size(num_bytes: float) -> str:
