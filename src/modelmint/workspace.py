@@ -21,7 +21,7 @@ from modelmint.core.errors import InputError
 from modelmint.core.ids import kind_of
 from modelmint.core.settings import Settings
 from modelmint.core.spec import Spec
-from modelmint.core.types import JSON, Artifact
+from modelmint.core.types import JSON, Artifact, Dataset
 from modelmint.loop.submit import Watcher
 
 
@@ -82,11 +82,31 @@ class Workspace:
         self._raise(summary)
         return {role: [self.catalog.get(item) for item in ids] for role, ids in summary["stages"][0]["roles"].items()}
 
+    def run_stage(
+        self,
+        verb: str,
+        inputs: Mapping[str, Sequence[str]] | None = None,
+        *,
+        settings: Sequence[str] = (),
+        watch: Watcher | None = None,
+    ) -> JSON:
+        """Run one verb by its name, as ``modelmint stage`` does: ``inputs`` are role -> ids, ``settings`` key=value."""
+        from modelmint.loop.single import verb_plan
+        from modelmint.loop.submit import run_plan
+
+        return run_plan(self.catalog, verb_plan(verb, inputs or {}, settings), watch)
+
     def resume(self, run: str, watch: Watcher | None = None) -> JSON:
         """Watch a run to its end; it goes on where it stopped."""
         from modelmint.loop.submit import follow
 
         return follow(self.catalog, run, watch)
+
+    def pages(self, run: str, folder: Path | str) -> Path:
+        """Every page of a run in a new folder, with an index; returns the index."""
+        from modelmint.loop.pages import write_pages
+
+        return write_pages(self.catalog, run, Path(folder))
 
     def cancel(self, run: str) -> JSON:
         from modelmint.loop.runs import request_cancel
@@ -132,6 +152,69 @@ class Workspace:
     def get(self, identifier: str) -> Artifact:
         """The artifact itself: its files, facts and lineage. Raises NotFoundError."""
         return self.catalog.get(identifier)
+
+    def peek(self, source: str, **said: Any) -> JSON:
+        """What a source holds and how it would be read, from its first megabytes; nothing is imported."""
+        from modelmint.data.peek import peek
+
+        return peek(source, **said)
+
+    def diff(self, before: Artifact | str, after: Artifact | str) -> JSON:
+        """What changed from one version of a dataset to another: rows, labels, columns, statistics."""
+        from modelmint.data.diff import diff
+
+        return diff(self._dataset(before), self._dataset(after))
+
+    def export_dataset(
+        self,
+        dataset: Artifact | str,
+        target: Path | str,
+        format: str | None = None,  # noqa: A002  # the word that people type
+        **how: Any,
+    ) -> JSON:
+        """Write a dataset as CSV, JSON lines, Parquet, Excel, a chat dialect, ...: see `data.export.export`."""
+        from modelmint.data.export import export
+
+        return export(self._dataset(dataset), Path(target), format, **how)
+
+    def licences(self, identifier: str) -> JSON:
+        """May what was made here be sold, and if not, because of which parent? No legal advice."""
+        from modelmint.trust.licences import verdict
+
+        return verdict(self.catalog, identifier)
+
+    def alias(self, name: str, identifier: str) -> JSON:
+        """Point a name of one's own to an artifact; it stands wherever an id does."""
+        from modelmint.catalog.names import set_alias
+
+        return set_alias(self.catalog, name, identifier)
+
+    def aliases(self) -> Sequence[JSON]:
+        from modelmint.catalog.names import list_aliases
+
+        return list_aliases(self.catalog)
+
+    def remove_alias(self, name: str) -> None:
+        from modelmint.catalog.names import remove_alias
+
+        remove_alias(self.catalog, name)
+
+    def pin(self, identifier: str, reason: str = "") -> JSON:
+        """Keep an artifact: it cannot be removed until it is unpinned."""
+        from modelmint.catalog.names import pin
+
+        return pin(self.catalog, identifier, reason=reason)
+
+    def unpin(self, identifier: str) -> JSON:
+        from modelmint.catalog.names import unpin
+
+        return unpin(self.catalog, identifier)
+
+    def remove(self, identifier: str) -> JSON:
+        """Drop an artifact's key and bytes; its place in the lineage stays. Raises InputError while it is needed."""
+        from modelmint.catalog.names import remove
+
+        return remove(self.catalog, identifier)
 
     def lineage(self, identifier: str) -> JSON:
         """The tree of what an artifact was made from."""
@@ -252,6 +335,9 @@ class Workspace:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _dataset(self, given: Artifact | str) -> Dataset:
+        return given if isinstance(given, Dataset) else self.catalog.dataset(str(given))
 
     def _raise(self, summary: JSON) -> None:
         from modelmint.core.errors import from_dict

@@ -13,9 +13,15 @@ from modelmint.core.settings import Settings
 
 OPEN = {"/health"}
 ROUTES = [
+    ("DELETE", "/v1/aliases/{name}"),
+    ("DELETE", "/v1/artifacts/{identifier}"),
+    ("DELETE", "/v1/artifacts/{identifier}/pin"),
     ("GET", "/health"),
     ("GET", "/openapi.json"),
+    ("GET", "/v1/aliases"),
     ("GET", "/v1/artifacts/{identifier}"),
+    ("GET", "/v1/artifacts/{identifier}/licences"),
+    ("GET", "/v1/datasets/{before}/diff/{after}"),
     ("GET", "/v1/deployments"),
     ("GET", "/v1/models"),
     ("GET", "/v1/runs"),
@@ -26,6 +32,8 @@ ROUTES = [
     ("POST", "/v1/feedback"),
     ("POST", "/v1/predict"),
     ("POST", "/v1/runs/{run}/cancel"),
+    ("PUT", "/v1/aliases/{name}"),
+    ("PUT", "/v1/artifacts/{identifier}/pin"),
 ]
 GUARDED = [route for route in ROUTES if route[1] not in OPEN]
 
@@ -87,6 +95,13 @@ def test_the_description_covers_every_route_and_its_key(shared_client: TestClien
         ("GET", "/v1/runs?limit=0", 400, "invalid_request"),
         ("GET", "/v1/usage?since=yesterday", 400, "invalid_request"),
         ("GET", "/v1/usage?since=2026-01-01T00:00:00", 400, "invalid_request"),
+        ("GET", "/v1/artifacts/ds_1/licences", 404, "not_found"),
+        ("GET", "/v1/datasets/ds_1/diff/ds_2", 404, "not_found"),
+        ("DELETE", "/v1/aliases/golden", 404, "not_found"),
+        ("DELETE", "/v1/artifacts/ds_1", 404, "not_found"),
+        ("DELETE", "/v1/artifacts/ds_1/pin", 404, "not_found"),
+        ("PUT", "/v1/aliases/golden", 400, "invalid_request"),
+        ("PUT", "/v1/artifacts/ds_1/pin", 400, "invalid_request"),
         ("POST", "/v1/runs/run_1/cancel", 404, "not_found"),
         ("POST", "/v1/deployments/sales/improve", 404, "not_found"),
         ("POST", "/v1/deployments/support/improve", 400, "invalid_request"),
@@ -116,6 +131,27 @@ def test_a_manifest_does_not_say_where_its_bytes_lie(shared_client: TestClient) 
     manifest = shared_client.get(f"/v1/artifacts/{deployment['variant']}").json()
     assert manifest["kind"] == "model"
     assert {name for file in manifest["files"] for name in file} == {"path", "sha256", "size_bytes"}
+
+
+def test_a_name_is_set_kept_from_removal_and_taken_away(shared_client: TestClient) -> None:
+    (deployment,) = shared_client.get("/v1/deployments").json()["data"]
+    named = shared_client.put("/v1/aliases/live", json={"artifact": deployment["model"]})
+    assert named.json() == {"name": "live", "artifact": deployment["model"], "before": None}
+    refused = shared_client.delete("/v1/artifacts/live")
+    assert (refused.status_code, "it has the name live" in error_of(refused)["message"]) == (400, True)
+    assert shared_client.delete("/v1/aliases/live").status_code == 200
+
+
+def test_a_served_model_cannot_be_removed(shared_client: TestClient) -> None:
+    (deployment,) = shared_client.get("/v1/deployments").json()["data"]
+    refused = shared_client.delete(f"/v1/artifacts/{deployment['variant']}")
+    assert "the endpoint support has a revision of it" in error_of(refused)["message"]
+
+
+def test_the_licences_of_a_model_are_answered_with_its_parents(shared_client: TestClient) -> None:
+    (deployment,) = shared_client.get("/v1/deployments").json()["data"]
+    body = shared_client.get(f"/v1/artifacts/{deployment['model']}/licences").json()
+    assert body["may_be_sold"] in {"yes", "conditions", "no", "unknown"}
 
 
 def _all(routes: Any) -> list[tuple[str, str]]:

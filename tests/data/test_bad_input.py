@@ -13,7 +13,7 @@ import pytest
 
 from modelmint.core.errors import DataError, InputError, UnavailableError
 from modelmint.data.collect import CollectSpec
-from modelmint.data.lines import MAX_RECORD_CHARS
+from modelmint.data.sources.lines import MAX_RECORD_CHARS
 
 from .conftest import reasons_of, rows_of, texts_of
 
@@ -249,7 +249,7 @@ def test_a_path_that_does_not_exist_is_refused(collected: Collected, tmp_path: P
 
 def test_a_file_of_another_kind_is_refused(write: Write, collected: Collected) -> None:
     with pytest.raises(DataError, match=r"must be a file \(.csv"):
-        collected(write("a.docx", GOOD))
+        collected(write("a.mov", GOOD))
 
 
 def test_hub_name_without_the_hub_names_the_local_way(collected: Collected, monkeypatch: pytest.MonkeyPatch) -> None:

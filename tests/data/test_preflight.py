@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Report
-from modelmint.data.lengths import Lengths
+from modelmint.data.inspection.lengths import Lengths
 from modelmint.data.preflight import PreflightInputs, PreflightSpec, fingerprint, preflight
 from modelmint.training.spec import FinetuneSpec
 
@@ -50,7 +51,7 @@ def test_leaks_are_evaluation_rows_that_training_has(looked: Looked) -> None:
 
 def test_more_leaks_than_allowed_are_refused(looked: Looked) -> None:
     rows = [("a", "x", "train"), ("a", "x", "test"), ("b", "y", "train")]
-    assert looked(rows, max_leaks=0).facts["refused"] == ["1 evaluation rows are also in training; max_leaks allows 0"]
+    assert looked(rows, gates={"leaks": 0}).facts["refused"] == ["leaks: must be <= 0; it is 1 of 1"]
 
 
 def test_one_class_only_is_refused(looked: Looked) -> None:
@@ -76,9 +77,9 @@ def measured() -> Callable[..., Lengths]:
     """Lengths of texts in the tokens of the starter base."""
 
     def run(texts: list[str], *, max_tokens: int = 128, stride: int = 1) -> Lengths:
-        lengths = Lengths(FinetuneSpec(max_tokens=max_tokens), stride=stride)
+        lengths = Lengths(base="starter", max_tokens=max_tokens, stride=stride)
         for start in range(0, len(texts), 3):
-            lengths.see(texts[start : start + 3])
+            lengths.see(pa.RecordBatch.from_pydict({"text": texts[start : start + 3]}))
         return lengths
 
     return run
@@ -106,6 +107,6 @@ def test_tokens_that_the_base_does_not_know_are_counted(measured: Callable[..., 
 
 def test_too_long_rows_and_the_estimate_are_reported(looked: Looked) -> None:
     rows = [(f"a question about topic number {number}", "xy"[number % 2]) for number in range(200)]
-    report = looked(rows, train=FinetuneSpec(max_tokens=4), max_truncated=0.1)
-    assert report.facts["refused"] == ["100.0% of the rows are truncated; max_truncated allows 10.0%"]
-    assert report.measured["estimate"].keys() >= {"seconds", "memory_bytes"}
+    report = looked(rows, train=FinetuneSpec(max_tokens=4), gates={"truncated": "<= 10%"})
+    assert report.facts["refused"] == ["truncated: must be <= 10%; it is 100.00% (200 of 200)"]
+    assert report.measured["estimate"].keys() >= {"seconds", "memory_bytes", "cost", "parts"}

@@ -1,9 +1,11 @@
 """Normal forms and fingerprints of texts."""
 
+import ftfy
 import numpy as np
 import pytest
+from ftfy.badness import is_bad
 
-from modelmint.data.text import fingerprints, mix, same_text_key, tidy
+from modelmint.data.text import fingerprints, mend_encoding, mix, same_text_key, tidy, tidy_lines
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,22 @@ def test_mojibake_is_mended_on_request() -> None:
 def test_good_text_is_not_taken_for_mojibake() -> None:
     text = "Où est «l’été»? Größe, año, 我的卡在哪里，€5"
     assert tidy(text, mojibake=True) == text
+
+
+def test_no_text_that_ftfy_would_mend_is_passed_over() -> None:
+    letters = [chr(code) for code in (*range(0x20, 0x3000), *range(0xF8F0, 0xFB10), *range(0xFF00, 0x10000))]
+    random = np.random.default_rng(7)
+    odd = [letter for letter in letters if is_bad(f"Ã{letter}") or is_bad(f"{letter}Ã") or is_bad(f"a {letter}€")]
+    texts = ["".join(random.choice(odd if at % 2 else letters, 5)) for at in range(400)]
+    texts += [
+        "a",
+        *(f"{place}{word}" for place in ("", "a ") for word in ("Ã ", "Â ", "œ.", "Ã©", "â€™", "вЂ“", "ÐŸÑ")),
+    ]
+    assert [mend_encoding(text) for text in texts] == [ftfy.fix_encoding(text) for text in texts]
+
+
+def test_lines_and_indentation_are_kept() -> None:
+    assert tidy_lines("  if x:\r\n\treturn\u00a01 \n\n\n\n\ny\u2028z\n") == "  if x:\n\treturn 1\n\n\ny\nz"
 
 
 def test_texts_of_one_key_share_a_fingerprint() -> None:

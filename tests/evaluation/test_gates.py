@@ -1,7 +1,8 @@
 import pytest
 
 from modelmint.core.errors import InputError
-from modelmint.evaluation.gates import judge, parse, refusals
+from modelmint.core.gates import refusals
+from modelmint.evaluation.gates import judge, parse
 
 
 @pytest.mark.parametrize(

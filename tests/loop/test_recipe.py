@@ -103,7 +103,7 @@ def test_a_plan_survives_json(write: Write) -> None:
             "stages:\n  - collect: {sorce: x.csv}\n",
             r"recipe.yaml:2: stages.collect.sorce: unknown key; collect takes source, .*\n  Did you mean 'source'\?",
         ),
-        ("stages:\n  - collect: {text: a}\n", "recipe.yaml:2: stages.collect.source: is needed: A file"),
+        ("stages:\n  - collect: {text: a}\n", "recipe.yaml:2: stages.collect.source: is needed: What to read"),
         (
             "stages:\n  - collect:\n      source: x.csv\n      max_rows: 1\n",
             "recipe.yaml:4: stages.collect.max_rows: must be greater than or equal to 2; got 1",
@@ -128,6 +128,14 @@ def test_a_plan_survives_json(write: Write) -> None:
             "stages:\n  - collect: {source: x.csv}\n    timeout_s: -1\n",
             "recipe.yaml:3: stages.timeout_s: must be a number of seconds above 0; got -1",
         ),
+        (
+            "stages:\n  - collect: {source: x.csv}\n    engine: ray\n",
+            r"recipe.yaml:3: stages.engine: must be one of local for collect; got 'ray'\n  Only deduplicate.* can run on ray",
+        ),
+        (
+            "stages:\n  - {deduplicate: {}, engine: rya}\n",
+            r"must be one of local, ray for deduplicate; got 'rya'\n  Did you mean 'ray'",
+        ),
         ("seed: -1\nstages: [clean]", "recipe.yaml:1: seed: must be a whole number"),
         ("stages: [clean\n", "recipe.yaml:2: not YAML"),
         ("name: a\nname: b\nstages: [clean]", "recipe.yaml:2: name: stands twice"),
@@ -139,6 +147,19 @@ def test_a_wrong_recipe_says_where_what_and_how(write: Write, text: str, message
     with pytest.raises(RecipeError) as error:
         compile_recipe(write(text))
     assert re.search(message, str(error.value), re.DOTALL), str(error.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{source: a.csv, subject: who, subject_salt: swordfish}",
+        "{source: a.csv, text: x, label: x, subject_salt: swordfish-swordfish}",
+    ],
+)
+def test_a_secret_is_not_shown_by_an_error(write: Write, spec: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        compile_recipe(write(f"stages:\n  - collect: {spec}\n"))
+    assert "swordfish" not in str(caught.value)
 
 
 @pytest.mark.parametrize("setting", ["nothing=1", "clean.x=1", "train.epochs=3", "data"])
@@ -162,3 +183,20 @@ def test_the_schema_knows_every_verb_and_its_fields() -> None:
     schema = recipe_schema()
     assert "source" in schema["$defs"]["CollectSpec"]["properties"]
     assert "train" in schema["properties"]["stages"]["items"]["anyOf"][0]["enum"]
+
+
+def test_a_stage_that_can_runs_on_the_engine_that_it_names(write: Write) -> None:
+    plan = compile_recipe(
+        write("stages:\n  - collect: {source: x.csv}\n  - {deduplicate: {}, engine: ray}\n  - clean\n")
+    )
+    assert [step.engine for step in plan.steps] == [None, "ray", None]
+
+
+def test_the_engine_is_no_part_of_what_a_stage_is(write: Write) -> None:
+    specs = [
+        compile_recipe(write(f"inputs: {{data: ds_1}}\nstages:\n  - {{deduplicate: {{}}, engine: {name}}}\n"))
+        .steps[0]
+        .spec
+        for name in ("local", "ray")
+    ]
+    assert specs[0] == specs[1]

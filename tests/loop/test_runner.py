@@ -87,7 +87,7 @@ def test_a_failed_stage_says_what_to_do_and_makes_nothing(workspace: Workspace, 
 
 
 def test_a_refused_gate_stops_the_run_and_keeps_the_report(workspace: Workspace, recipe: Path) -> None:
-    recipe.write_text("stages:\n  - collect: {source: data}\n  - preflight: {max_leaks: 0}\n  - clean\n")
+    recipe.write_text("stages:\n  - collect: {source: data}\n  - preflight: {gates: {leaks: 0}}\n  - clean\n")
     folder = recipe.parent / "data"
     folder.mkdir()
     for name in ("train.csv", "test.csv"):

@@ -17,10 +17,11 @@ from modelmint.catalog.database import open_database, writing
 from modelmint.catalog.drafts import KINDS, Draft
 from modelmint.catalog.encryption import master_key, new_key, seal, unseal, unwrap, wrap
 from modelmint.catalog.files import StoredFiles
-from modelmint.catalog.schema import artifacts, blobs, parents, results, tenants
+from modelmint.catalog.schema import aliases, artifacts, blobs, parents, results, tenants
 from modelmint.core.clock import now
 from modelmint.core.errors import ModelmintError, NotFoundError
 from modelmint.core.hashing import canonical
+from modelmint.core.ids import kind_of
 from modelmint.core.settings import Settings
 from modelmint.core.types import JSON, Artifact, Dataset, Model, Report
 
@@ -94,12 +95,15 @@ class Catalog:
             return self._result(connection, identity)
 
     def get(self, identifier: str) -> Artifact:
-        """An artifact by its id.
+        """An artifact by its id, or by a name of one's own (`catalog.names`).
 
         Raises:
-            NotFoundError: this tenant has none of that id.
+            NotFoundError: this tenant has none of that id or name.
         """
+        named = sa.select(aliases.c.artifact).where(aliases.c.tenant == self.tenant, aliases.c.name == identifier)
         with self.engine.connect() as connection:
+            if kind_of(identifier) is None:
+                identifier = connection.execute(named).scalar() or identifier
             row = (
                 connection.execute(
                     sa.select(artifacts).where(artifacts.c.tenant == self.tenant, artifacts.c.id == identifier)
@@ -111,7 +115,7 @@ class Catalog:
             raise NotFoundError(
                 f"{identifier}: no such artifact",
                 parameter="id",
-                remedy="`modelmint datasets`, `modelmint models` and `modelmint runs` list what there is.",
+                remedy="`modelmint datasets`, `modelmint models`, `modelmint alias` and `modelmint runs` list what there is.",
             )
         return self._artifact(row)
 

@@ -36,6 +36,12 @@ class StoredFiles:
                 f"{', '.join(file['path'] for file in self._manifest['files'])}",
                 parameter="path",
             )
+        if removed_at := self._manifest.get("removed_at"):
+            raise NotFoundError(
+                f"{self._manifest['id']}: was removed on {removed_at[:10]}",
+                parameter="id",
+                remedy="Run the recipe that made it again.",
+            )
         with self._read(entry["blob"]) as stored:
             if not self._manifest["encrypted"]:
                 yield stored

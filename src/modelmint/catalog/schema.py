@@ -69,6 +69,25 @@ blobs = sa.Table(
     sa.Column("stored_bytes", sa.BigInteger, nullable=False),
 )
 
+aliases = sa.Table(
+    "aliases",
+    METADATA,  # names of one's own: each points to one artifact and can be moved
+    sa.Column("tenant", _Tenant, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("name", _Name, primary_key=True),
+    sa.Column("artifact", _Id, sa.ForeignKey("artifacts.id"), nullable=False),
+    sa.Column("changed_at", _Time, nullable=False),
+    sa.Index("ix_aliases_artifact", "tenant", "artifact"),
+)
+
+pins = sa.Table(
+    "pins",
+    METADATA,  # what must not be removed
+    sa.Column("tenant", _Tenant, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("artifact", _Id, sa.ForeignKey("artifacts.id"), primary_key=True),
+    sa.Column("reason", _Name, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+)
+
 results = sa.Table(
     "results",
     METADATA,  # the stage cache: an identity that is here is not run again

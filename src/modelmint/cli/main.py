@@ -7,15 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from modelmint import __version__
+from modelmint.cli.data import COMMANDS
+from modelmint.cli.options import as_json, exit_with, limit, open_workspace, output
 from modelmint.core.errors import ModelmintError
-
-if TYPE_CHECKING:
-    from modelmint.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -56,12 +55,6 @@ def modelmint(context: click.Context, home: Path | None) -> None:
     context.obj = home
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, for scripts.")
-limit = click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many, newest first."
-)
-
-
 @modelmint.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A param, or stage.key, of the recipe.")
@@ -84,9 +77,9 @@ def run(
     from modelmint.cli.show import show_run
 
     with watching() as watch:
-        summary = _workspace(home).run(recipe, settings=settings, name=name, until=until, fresh=fresh, watch=watch)
-    _print(summary, as_json, show_run)
-    _exit(summary)
+        summary = open_workspace(home).run(recipe, settings=settings, name=name, until=until, fresh=fresh, watch=watch)
+    output(summary, as_json, show_run)
+    exit_with(summary)
 
 
 @modelmint.command()
@@ -99,9 +92,9 @@ def resume(home: Path | None, run_id: str, as_json: bool) -> None:
     from modelmint.cli.show import show_run
 
     with watching() as watch:
-        summary = _workspace(home).resume(run_id, watch=watch)
-    _print(summary, as_json, show_run)
-    _exit(summary)
+        summary = open_workspace(home).resume(run_id, watch=watch)
+    output(summary, as_json, show_run)
+    exit_with(summary)
 
 
 @modelmint.command()
@@ -110,8 +103,8 @@ def resume(home: Path | None, run_id: str, as_json: bool) -> None:
 @click.pass_obj
 def cancel(home: Path | None, run_id: str, as_json: bool) -> None:
     """Stop a run within two seconds; what its finished stages made stays."""
-    head = _workspace(home).cancel(run_id)
-    _print(
+    head = open_workspace(home).cancel(run_id)
+    output(
         head,
         as_json,
         lambda body: click.echo(f"{body['run']}: {body['status'] if body['status'] == 'cancelled' else 'stopping'}"),
@@ -138,7 +131,7 @@ def predict(home: Path | None, endpoint: str, texts: tuple[str, ...], as_json: b
     """Ask a deployed endpoint; it is recorded like every request."""
     from modelmint.cli.show import show_predictions
 
-    _print(_workspace(home).predict(endpoint, list(texts)), as_json, lambda body: show_predictions(texts, body))
+    output(open_workspace(home).predict(endpoint, list(texts)), as_json, lambda body: show_predictions(texts, body))
 
 
 @modelmint.command()
@@ -152,8 +145,8 @@ def feedback(
     home: Path | None, prediction: str, label: str | None, rating: int | None, comment: str | None, as_json: bool
 ) -> None:
     """Say what was right about a prediction."""
-    body = _workspace(home).feedback(prediction, label=label, rating=rating, comment=comment)
-    _print(body, as_json, lambda answer: click.echo(f"{answer['id']}: recorded"))
+    body = open_workspace(home).feedback(prediction, label=label, rating=rating, comment=comment)
+    output(body, as_json, lambda answer: click.echo(f"{answer['id']}: recorded"))
 
 
 @modelmint.command()
@@ -166,9 +159,9 @@ def improve(home: Path | None, endpoint: str, as_json: bool) -> None:
     from modelmint.cli.show import show_run
 
     with watching() as watch:
-        summary = _workspace(home).improve(endpoint, watch=watch)
-    _print(summary, as_json, show_run)
-    _exit(summary)
+        summary = open_workspace(home).improve(endpoint, watch=watch)
+    output(summary, as_json, show_run)
+    exit_with(summary)
 
 
 @modelmint.command()
@@ -178,8 +171,8 @@ def improve(home: Path | None, endpoint: str, as_json: bool) -> None:
 @click.pass_obj
 def rollback(home: Path | None, endpoint: str, revision: int | None, as_json: bool) -> None:
     """Switch an endpoint back, at once."""
-    body = _workspace(home).rollback(endpoint, revision)
-    _print(body, as_json, lambda answer: click.echo(f"{answer['endpoint']}: revision {answer['revision']}"))
+    body = open_workspace(home).rollback(endpoint, revision)
+    output(body, as_json, lambda answer: click.echo(f"{answer['endpoint']}: revision {answer['revision']}"))
 
 
 @modelmint.command()
@@ -190,7 +183,7 @@ def show(home: Path | None, identifier: str, as_json: bool) -> None:
     """Show a run or an artifact by its id."""
     from modelmint.cli.show import show_anything
 
-    _print(_workspace(home).show(identifier), as_json, show_anything)
+    output(open_workspace(home).show(identifier), as_json, show_anything)
 
 
 @modelmint.command()
@@ -201,7 +194,7 @@ def lineage(home: Path | None, identifier: str, as_json: bool) -> None:
     """Print what an artifact was made from, as a tree."""
     from modelmint.cli.show import show_tree
 
-    _print(_workspace(home).lineage(identifier), as_json, show_tree)
+    output(open_workspace(home).lineage(identifier), as_json, show_tree)
 
 
 @modelmint.command()
@@ -210,7 +203,7 @@ def lineage(home: Path | None, identifier: str, as_json: bool) -> None:
 @click.pass_obj
 def export(home: Path | None, identifier: str, folder: Path) -> None:
     """Copy an artifact's files and its manifest.json into a new folder, to walk away with."""
-    click.echo(_workspace(home).export(identifier, folder))
+    click.echo(open_workspace(home).export(identifier, folder))
 
 
 @modelmint.command()
@@ -229,7 +222,7 @@ def runs(home: Path | None, limit: int, as_json: bool) -> None:
     """List runs, newest first."""
     from modelmint.cli.show import show_runs
 
-    _print(_workspace(home).runs(limit=limit), as_json, show_runs)
+    output(open_workspace(home).runs(limit=limit), as_json, show_runs)
 
 
 def _listing(kind: str) -> Command:
@@ -240,7 +233,7 @@ def _listing(kind: str) -> Command:
     def listing(home: Path | None, limit: int, as_json: bool) -> None:
         from modelmint.cli.show import show_artifacts
 
-        _print(_workspace(home).artifacts(kind, limit=limit), as_json, show_artifacts)
+        output(open_workspace(home).artifacts(kind, limit=limit), as_json, show_artifacts)
 
     return listing
 
@@ -256,7 +249,7 @@ def deployments(home: Path | None, as_json: bool) -> None:
     """List endpoints and the revision that each serves."""
     from modelmint.cli.show import show_deployments
 
-    _print(_workspace(home).deployments(), as_json, show_deployments)
+    output(open_workspace(home).deployments(), as_json, show_deployments)
 
 
 @modelmint.command()
@@ -267,14 +260,14 @@ def usage(home: Path | None, endpoint: str | None, as_json: bool) -> None:
     """What was served and what it comes to."""
     from modelmint.cli.show import show_usage
 
-    _print(_workspace(home).usage(endpoint), as_json, show_usage)
+    output(open_workspace(home).usage(endpoint), as_json, show_usage)
 
 
 @modelmint.command()
 @click.pass_obj
 def gc(home: Path | None) -> None:
     """Remove stored bytes that no artifact holds (left by a crash at the wrong moment)."""
-    click.echo(f"{_workspace(home).collect_garbage()} blobs removed")
+    click.echo(f"{open_workspace(home).collect_garbage()} blobs removed")
 
 
 @modelmint.group()
@@ -296,7 +289,7 @@ def keys() -> None:
 @click.pass_obj
 def keys_create(home: Path | None, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a key; it is shown this once."""
-    _print(_workspace(home).create_key(name, scopes), as_json, lambda body: click.echo(body["secret"]))
+    output(open_workspace(home).create_key(name, scopes), as_json, lambda body: click.echo(body["secret"]))
 
 
 @keys.command("list")
@@ -306,7 +299,7 @@ def keys_list(home: Path | None, as_json: bool) -> None:
     """List keys, without their secrets."""
     from modelmint.cli.show import show_keys
 
-    _print(_workspace(home).keys(), as_json, show_keys)
+    output(open_workspace(home).keys(), as_json, show_keys)
 
 
 @keys.command("revoke")
@@ -314,44 +307,18 @@ def keys_list(home: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def keys_revoke(home: Path | None, key: str) -> None:
     """End a key; it stops working within two seconds."""
-    _workspace(home).revoke_key(key)
+    open_workspace(home).revoke_key(key)
     click.echo(f"{key}: revoked")
 
 
-def _workspace(home: Path | None) -> "Workspace":
-    from modelmint.workspace import Workspace
-
-    return Workspace(home=home)
+for _command in COMMANDS:
+    modelmint.add_command(_command)
 
 
 def _settings(home: Path | None) -> Any:
     from modelmint.core.settings import Settings
 
     return Settings.read(home=home)
-
-
-def _print(body: Any, as_json: bool, render: Callable[[Any], None]) -> None:
-    if as_json:
-        click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
-    else:
-        render(body)
-
-
-def _exit(summary: dict[str, Any]) -> None:
-    """0 only when every stage and gate passed, 2 for wrong input, 3 for a refused gate, 1 for the rest."""
-    if summary["status"] == "succeeded":
-        return
-    error = summary["error"] or {"message": summary["status"], "code": summary["status"], "remedy": None}
-    click.echo(f"{summary['status']}: {error['message']}", err=True)
-    if error.get("remedy"):
-        click.echo(f"  {error['remedy']}", err=True)
-    sys.exit(_exit_code(error["code"]))
-
-
-def _exit_code(code: str) -> int:
-    from modelmint.core.errors import from_dict
-
-    return from_dict({"error": {"message": "", "code": code}}).exit_code
 
 
 def _fail(error: ModelmintError) -> None:

@@ -1,7 +1,7 @@
 """Progress on standard error: a bar a stage with an estimate on a terminal, nothing elsewhere."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -14,6 +14,22 @@ def watching() -> Iterator[Watcher | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    with _bars() as progress:
+        yield _Drawing(progress)
+
+
+@contextmanager
+def telling(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A function ``(done, total, message)`` that draws one bar; quiet when standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total, _message: None
+        return
+    with _bars() as progress:
+        line = progress.add_task(name, total=None, mark="[cyan]▸[/]", message="")
+        yield lambda done, total, message: progress.update(line, completed=done, total=total or None, message=message)
+
+
+def _bars() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -26,8 +42,7 @@ def watching() -> Iterator[Watcher | None]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[message]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _Drawing(progress)
+    return Progress(*columns, console=Console(stderr=True))
 
 
 class _Drawing:

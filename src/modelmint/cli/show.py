@@ -12,8 +12,8 @@ Body = Mapping[str, Any]
 
 def show_run(body: Body) -> None:
     """A run: its stages, then its figures."""
-    console = _console()
-    table = _table(
+    out = console()
+    table = titled_table(
         f"{body['name']}  {body['run']}  {body['status']}  {body['seconds']:.1f} s",
         "stage",
         "status",
@@ -28,17 +28,19 @@ def show_run(body: Body) -> None:
             _seconds(stage["seconds"]),
             ", ".join(f"{role} {ids[0]}" for role, ids in stage["roles"].items() if ids),
         )
-    console.print(table)
+    out.print(table)
     if body["metrics"]:
-        console.print(_metrics(body))
+        out.print(_metrics(body))
     if body["variants"]:
-        console.print(_variants(body["variants"]))
+        out.print(_variants(body["variants"]))
+    if body["estimate"] or body["actual"]:
+        out.print(_estimate(body))
     for line in _closing(body):
-        console.print(line, highlight=False)
+        out.print(line, highlight=False)
 
 
 def show_runs(bodies: Sequence[Body]) -> None:
-    _rows(
+    list_rows(
         bodies,
         {
             "run": "run",
@@ -52,7 +54,7 @@ def show_runs(bodies: Sequence[Body]) -> None:
 
 
 def show_artifacts(bodies: Sequence[Body]) -> None:
-    _rows(
+    list_rows(
         bodies,
         {
             "id": "id",
@@ -67,7 +69,7 @@ def show_artifacts(bodies: Sequence[Body]) -> None:
 
 
 def show_deployments(bodies: Sequence[Body]) -> None:
-    _rows(
+    list_rows(
         bodies,
         {
             "endpoint": "endpoint",
@@ -82,7 +84,7 @@ def show_deployments(bodies: Sequence[Body]) -> None:
 
 
 def show_usage(body: Body) -> None:
-    _rows(
+    list_rows(
         body["lines"],
         {
             "endpoint": "endpoint",
@@ -96,7 +98,7 @@ def show_usage(body: Body) -> None:
 
 
 def show_keys(bodies: Sequence[Body]) -> None:
-    _rows(
+    list_rows(
         bodies,
         {
             "id": "id",
@@ -110,11 +112,11 @@ def show_keys(bodies: Sequence[Body]) -> None:
 
 
 def show_predictions(texts: Sequence[str], body: Body) -> None:
-    console = _console()
-    table = _table(f"{body['model']} revision {body['revision']}  {body['id']}", "text", "label", ">score")
+    out = console()
+    table = titled_table(f"{body['model']} revision {body['revision']}  {body['id']}", "text", "label", ">score")
     for text, prediction in zip(texts, body["predictions"], strict=True):
         table.add_row(text, prediction["label"], f"{prediction['score']:.3f}")
-    console.print(table)
+    out.print(table)
 
 
 def show_anything(body: Body) -> None:
@@ -122,8 +124,8 @@ def show_anything(body: Body) -> None:
     if "run" in body and "stages" in body:
         show_run(body)
         return
-    console = _console()
-    table = _table(f"{body['kind']} {body['name']}  {body['id']}", "", "")
+    out = console()
+    table = titled_table(f"{body['kind']} {body['name']}  {body['id']}", "", "")
     table.show_header = False
     for key in ("digest", "run", "licences", "created_at"):
         value = body.get(key)
@@ -133,7 +135,7 @@ def show_anything(body: Body) -> None:
             table.add_row(key, _brief(value))
     for file in body["files"]:
         table.add_row("file", f"{file['path']}  {size(file['size_bytes'])}")
-    console.print(table)
+    out.print(table)
 
 
 def show_tree(body: Body) -> None:
@@ -149,7 +151,7 @@ def show_tree(body: Body) -> None:
 
     root = Tree(f"{body['kind']} [bold]{body['name']}[/] {body['id']}")
     grow(root, body["parents"])
-    _console().print(root)
+    console().print(root)
 
 
 def size(num_bytes: float) -> str:
@@ -168,7 +170,7 @@ def percent(metric: Body) -> str:
 
 def _metrics(body: Body) -> Table:
     baseline = (body["baseline"] or {}).get("metrics", {})
-    table = _table(
+    table = titled_table(
         "test set, with 95 % intervals",
         "metric",
         ">model",
@@ -181,7 +183,9 @@ def _metrics(body: Body) -> Table:
 
 
 def _variants(variants: Sequence[Body]) -> Table:
-    table = _table("variants", "variant", ">size", ">p50", ">per second", ">accuracy", ">cost per million", "chosen")
+    table = titled_table(
+        "variants", "variant", ">size", ">p50", ">per second", ">accuracy", ">cost per million", "chosen"
+    )
     for variant in variants:
         table.add_row(
             variant["name"],
@@ -193,6 +197,26 @@ def _variants(variants: Sequence[Body]) -> Table:
             "✓" if variant["chosen"] else "",
         )
     return table
+
+
+def _estimate(body: Body) -> Table:
+    """What preflight said that training would take, and what it took."""
+    expected, took = body["estimate"] or {}, body["actual"] or {}
+    table = titled_table("training", "", ">estimate", ">actual", ">error")
+    for name, key, write in (("time", "seconds", _time), ("memory", "memory_bytes", size), ("cost", "cost", str)):
+        if key in expected or key in took:
+            error = body["estimate_error"].get(key)
+            table.add_row(
+                name,
+                write(expected[key]) if key in expected else "",
+                write(took[key]) if key in took else "",
+                f"{error['error']:+.0%}" if error else "",
+            )
+    return table
+
+
+def _time(value: float) -> str:
+    return f"{value:.1f} s"
 
 
 def _closing(body: Body) -> list[str]:
@@ -209,18 +233,18 @@ def _closing(body: Body) -> list[str]:
     return lines
 
 
-def _rows(bodies: Sequence[Body], columns: Mapping[str, str | Callable[[Body], str]], *, empty: str) -> None:
-    console = _console()
+def list_rows(bodies: Sequence[Body], columns: Mapping[str, str | Callable[[Body], str]], *, empty: str) -> None:
+    out = console()
     if not bodies:
-        console.print(empty, highlight=False)
+        out.print(empty, highlight=False)
         return
-    table = _table(None, *columns)
+    table = titled_table(None, *columns)
     for body in bodies:
         table.add_row(*(str(body[read]) if isinstance(read, str) else read(body) for read in columns.values()))
-    console.print(table)
+    out.print(table)
 
 
-def _table(title: str | None, *columns: str) -> Table:
+def titled_table(title: str | None, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(
@@ -229,10 +253,10 @@ def _table(title: str | None, *columns: str) -> Table:
     return table
 
 
-def _console() -> Console:
+def console() -> Console:
     """As wide as the terminal; wide enough for whole ids in a file or a pipe."""
-    console = Console(soft_wrap=True)
-    return console if console.is_terminal else Console(width=180)
+    made = Console(soft_wrap=True)
+    return made if made.is_terminal else Console(width=180)
 
 
 def _seconds(value: float | None) -> str:

@@ -12,6 +12,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
     "DAFT_ANALYTICS_ENABLED": "0",
+    "DAFT_PROGRESS_BAR": "0",  # it would fill a stage's log
     "ACCELERATE_DISABLE_RICH": "1",
     "TOKENIZERS_PARALLELISM": "false",  # set explicitly: a fork after use warns and may hang otherwise
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",

@@ -163,6 +163,8 @@ def _mapped(array: pa.Array, fields: Sequence[str], change: Callable[[list[str |
 
 def _strings(array: pa.Array, fields: Sequence[str]) -> list[str]:
     """(N,) one string a row of a column, whatever its type."""
+    if pa.types.is_string(array.type):
+        return [cell or "" for cell in array.to_pylist()]
     return [_string(cell, fields) for cell in array.to_pylist()]
 
 

@@ -20,6 +20,7 @@ MINOR_UNITS = {
     "JPY": 0,
     "KRW": 0,
 }
+CENT_OF_A_CENT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,13 @@ class Money:
         """To the currency's minor unit, half up: how an invoice line is stated."""
         quantum = Decimal(1).scaleb(-MINOR_UNITS[self.currency])
         return Money(amount=self.amount.quantize(quantum, ROUND_HALF_UP), currency=self.currency)
+
+
+def machine_cost(seconds: float, machine_hour: str) -> Money:
+    """What so many seconds cost of a machine that costs `machine_hour` an hour, to a hundredth of a cent."""
+    hour = money(machine_hour)
+    amount = hour.amount * Decimal(str(round(seconds, 1))) / 3600
+    return Money(amount=amount.quantize(CENT_OF_A_CENT), currency=hour.currency)
 
 
 def money(text: str) -> Money:

@@ -9,6 +9,7 @@
 Drawings come from `core.charts`. Every text is escaped here; a part is safe since it is `Markup`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from modelmint.core.clock import now
 from modelmint.core.formats import breakable
 
 MAX_SHOWN_CHARS = 400
+_PERCENT = re.compile(r"[0-9.,]+ ?%")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str
     """A table; numbers stand right, a `Share` is drawn as a bar, long names may break."""
     numeric = [bool(rows) and all(isinstance(row[at], int | float) for row in rows) for at in range(len(headers))]
     drawn = [bool(rows) and isinstance(rows[0][at], Share) for at in range(len(headers))]
-    kinds = ["n" if number else "bars" if bar else "" for number, bar in zip(numeric, drawn, strict=True)]
+    shares = [bool(rows) and all(_PERCENT.fullmatch(str(row[at])) for row in rows) for at in range(len(headers))]
+    kinds = [
+        "n" if number or share else "bars" if bar else ""
+        for number, share, bar in zip(numeric, shares, drawn, strict=True)
+    ]
     head = Markup("").join(
         Markup('<th scope="col" class="{}">{}</th>').format(kind, name)
         for kind, name in zip(kinds, headers, strict=True)

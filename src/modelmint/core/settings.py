@@ -9,6 +9,9 @@
 | MODELMINT_HOST, MODELMINT_PORT | 127.0.0.1, 8000 | where the server listens |
 | MODELMINT_MACHINE_HOUR | 0.10 USD | what an hour of this machine costs: the base of every cost figure |
 | MODELMINT_WORKERS | 1 | how many runs a worker carries at a time |
+| MODELMINT_RAY_ADDRESS | | a Ray cluster (`host:6379`, `ray://host:10001`) for the stages that can run on one |
+| MODELMINT_ALLOW_PRIVATE_URLS | | hosts (name, name:port) and CIDR blocks of your own network that `source:` may name by URL |
+| MODELMINT_SECRET_… | | passwords of sources, named by `password_from`; read when they are used |
 """
 
 import os
@@ -32,6 +35,8 @@ class Settings:
     port: int = 8000
     machine_hour: str = "0.10 USD"
     workers: int = 1
+    ray_address: str | None = None
+    allow_private_urls: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ, *, home: Path | str | None = None) -> Self:
@@ -46,6 +51,10 @@ class Settings:
             port=_integer(environ, "MODELMINT_PORT", 8000, low=1, high=65535),
             machine_hour=environ.get("MODELMINT_MACHINE_HOUR", "0.10 USD"),
             workers=_integer(environ, "MODELMINT_WORKERS", 1, low=1, high=64),
+            ray_address=environ.get("MODELMINT_RAY_ADDRESS") or None,
+            allow_private_urls=tuple(
+                filter(None, environ.get("MODELMINT_ALLOW_PRIVATE_URLS", "").replace(" ", "").split(","))
+            ),
         )
 
     @property
@@ -61,6 +70,25 @@ class Settings:
     @property
     def logs(self) -> Path:
         return self.home / "logs"
+
+
+def secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A password that a recipe names. Only ``MODELMINT_SECRET_*`` are given out: a recipe may name no other variable.
+
+    Raises:
+        InputError: another name, or a variable that is not set.
+    """
+    if not name.startswith(_SECRET) or not environ.get(name):
+        said = "is not set" if name.startswith(_SECRET) else "is another variable"
+        raise InputError(
+            f"password_from: must be a variable {_SECRET}... of the environment that is set; {name[:100]} {said}",
+            parameter="password_from",
+            remedy=f"export {_SECRET}TICKETS='...', and set password_from to {_SECRET}TICKETS.",
+        )
+    return environ[name]
+
+
+_SECRET = "MODELMINT_SECRET_"  # noqa: S105  # the beginning of a name
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:

@@ -11,7 +11,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,6 +90,10 @@ class StageContext:
     """Serve a model by the real server, on an empty home and a loopback port, for as long as the context lasts."""
     deadline_s: float | None = None
     """When this stage must have ended, on the monotonic clock."""
+    tenant_secret: bytes = field(default=b"", repr=False)
+    """A key of this tenant alone, for keyed hashes and stand-ins; never part of an identity, never written down."""
+    ray_address: str | None = None
+    """Where a stage that can runs on Ray: an address, or ``local`` for one of its own. None: on this machine's threads."""
 
     def check(self) -> None:
         """Call now and then in long work.

@@ -1,7 +1,8 @@
 """Reading datasets: Parquet shards as Arrow tables.
 
 Columns that begin with an underscore are ours: `_row` (a stable id), `_subject` (a keyed hash of the person a row is
-about), `_split` (the declared split), `_group` (rows that must stay together).
+about), `_split` (the declared split), `_group` (rows that must stay together), `_cluster` (equal for near-copies),
+`_weight` (a row's weight in the loss).
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,10 +46,19 @@ def rows(values: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(values), schema=schema)
 
 
-QUARANTINE = pa.schema([("_row", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("raw", pa.string())])
-"""Rows taken out, each with the reason: nothing is lost in silence."""
+QUARANTINE = pa.schema([(name, pa.string()) for name in ("_row", "reason", "detail", "raw", "cells")])
+"""Rows taken out, each with the reason: nothing is lost in silence. `cells` is the row as JSON, so that it can be put
+back (`data.restore`); null where it could not be read as a row.
+"""
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     num_bytes: int = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
     return max(1, min(BATCH_ROWS, BATCH_BYTES * int(metadata.num_rows) // max(num_bytes, 1)))
+
+
+def column_names(dataset: Dataset) -> list[str]:
+    """The columns in the order that they stand in (the fact `columns` has them by name)."""
+    with dataset.files.open(next(dataset.paths())) as stream:
+        names: list[str] = pq.read_schema(stream).names
+    return names

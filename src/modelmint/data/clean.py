@@ -1,136 +1,126 @@
-"""clean: normalise text; take out exact duplicates, conflicting labels and training rows that the test set repeats."""
+"""clean: mend texts, take out rows that fail a rule, exact duplicates, conflicting labels and what the test set repeats."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modelmint.core import forms
 from modelmint.core.errors import DataError
-from modelmint.core.spec import Spec
+from modelmint.core.forms import Form, form_of
 from modelmint.core.stage import StageContext
-from modelmint.core.tables import BATCH_ROWS, batches
-from modelmint.core.types import Dataset
+from modelmint.core.types import Dataset, Report
+from modelmint.data.cleaning.judges import read_bad_words
+from modelmint.data.cleaning.screen import Screen, spooled
+from modelmint.data.cleaning.spec import CleanSpec
+from modelmint.data.cleaning.tally import Rule, Tally
 from modelmint.data.facts import carried, counted
 from modelmint.data.fates import DUPLICATE, KEEP, LABEL_CONFLICT, LEAK, REASONS, Fates, decide
-from modelmint.data.index import Indexer, RowIndex
-from modelmint.data.quarantine import Quarantine
-from modelmint.data.text import tidy
+from modelmint.data.pages.cleaning import cleaning_page
+from modelmint.data.quarantine import Quarantine, cells_at
 
-
-class CleanSpec(Spec):
-    """Normalise text and drop exact duplicates. Declared evaluation rows are never dropped as duplicates."""
-
-    mojibake: bool = True
-    """Mend text that was decoded with the wrong encoding."""
-    casefold: bool = True
-    """Count texts that differ only in case as duplicates (the stored text keeps its case)."""
-    duplicates: Literal["drop", "keep"] = "drop"
-    """Whether a training row with the text and label of an earlier one is dropped."""
-    conflicts: Literal["drop", "majority", "keep"] = "drop"
-    """Training rows with one text and different labels: drop all, keep one of the majority's label, or keep all."""
+__all__ = ["CleanInputs", "CleanOutputs", "CleanSpec", "clean", "fingerprint"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanInputs:
-    """Rows with `_row`, `text`, `label` and perhaps `_split`."""
+    """Rows of any form, with `_row` and perhaps `_split`."""
 
     data: Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanOutputs:
-    """The same columns, fewer rows."""
+    """The same columns, fewer rows; `quarantine` holds the others whole, so that `restore` can put them back."""
 
     data: Dataset
     quarantine: Dataset
+    cleaning: Report
 
 
 def clean(spec: CleanSpec, inputs: CleanInputs, ctx: StageContext) -> CleanOutputs:
-    """Normalise every text, then drop rows by comparing all of them.
+    """Mend and judge every row, then drop rows by comparing all of them.
 
     A row that the source declares test or validation is dropped only when nothing is left of its text (`empty_text`)
     or when it is a validation row and the test set has it: a published set keeps its rows, so that figures stay
     comparable. A training row with the text of an evaluation row is dropped as `leak`.
 
     Raises:
-        DataError: nothing is left.
+        DataError: nothing is left, or `bad_words` cannot be read.
     """
-    spool = ctx.scratch / "tidy.parquet"
+    spool, form = ctx.scratch / "tidy.parquet", form_of(inputs.data)
     with Quarantine(ctx.scratch) as quarantine:
-        rows, num_changed = _spool(spec, inputs.data, ctx, spool, quarantine)
-        fates = decide(rows, duplicates=spec.duplicates, conflicts=spec.conflicts)
+        screen = Screen(spec, form, quarantine)
+        rows = screen.run(inputs.data, ctx, spool)
+        conflicts = "keep" if form.task == "tabular-regression" else spec.conflicts
+        fates = decide(rows, duplicates=spec.duplicates, conflicts=conflicts)
         kept = fates.fate == KEEP
         if not kept.any():
             raise DataError(
                 f"data: no row is left of {inputs.data.num_rows:,} after cleaning",
                 parameter="conflicts",
-                remedy="Look into the quarantine of collect, or set `conflicts: majority`.",
+                remedy="Look into the quarantine of collect, set `conflicts: majority`, or use wider rules.",
             )
+        compared = {REASONS[code]: Tally(rule=rule) for code, rule in _COMPARED.items()}
         facts = carried(inputs.data) | {
             "rows_read": inputs.data.num_rows,
             "rows_kept": int(kept.sum()),
             "rows_quarantined": counted({**quarantine.counts, **fates.counts()}),
-            "rows_changed": num_changed,
-            "labels": counted(rows.counts(kept)),
+            "rows_changed": screen.num_changed,
+            "labels": counted(rows.counts(kept)) if _has_labels(form) else {},
         }
-        data = ctx.desk.dataset("data", _kept(spool, fates, quarantine, ctx), schema=pq.read_schema(spool), facts=facts)
-    return CleanOutputs(data=data, quarantine=quarantine.dataset(ctx.desk))
+        remaining = _kept(spool, fates, form, quarantine, compared, ctx)
+        data = ctx.desk.dataset("data", remaining, schema=pq.read_schema(spool), facts=facts)
+    report = screen.facts(list(compared.values()), facts)
+    cleaning = ctx.desk.report("cleaning", report, renderings={"report.html": cleaning_page(report)})
+    return CleanOutputs(data=data, quarantine=quarantine.dataset(ctx.desk), cleaning=cleaning)
 
 
-def _spool(
-    spec: CleanSpec, data: Dataset, ctx: StageContext, spool: Path, quarantine: Quarantine
-) -> tuple[RowIndex, int]:
-    """Write the tidied rows to disk; returns their index and how many texts changed."""
-    indexer, num_changed, num_done = Indexer(casefold=spec.casefold), 0, 0
-    writer: Any = None
-    try:
-        for batch in batches(data):
-            ctx.check()
-            texts = batch.column("text").to_pylist()
-            tidied = [tidy(text, mojibake=spec.mojibake) for text in texts]
-            num_changed += sum(before != after for before, after in zip(texts, tidied, strict=True))
-            for place in (place for place, text in enumerate(tidied) if not text):
-                identifier = batch.column("_row")[place].as_py()
-                quarantine.add(
-                    row=identifier, reason="empty_text", detail="nothing is left of the text", raw=texts[place]
-                )
-            place = batch.schema.get_field_index("text")
-            left = batch.set_column(place, batch.schema.field(place), pa.array(tidied, pa.string()))
-            left = left.filter(pa.array([bool(text) for text in tidied]))
-            writer = writer or pq.ParquetWriter(spool, left.schema, compression="zstd")
-            writer.write_table(pa.Table.from_batches(indexer.see([left])))
-            num_done += batch.num_rows
-            ctx.say(num_done, data.num_rows * 2, f"{num_done:,} rows normalised")
-    finally:
-        if writer is not None:
-            writer.close()
-    return indexer.index(), num_changed
+def fingerprint(spec: CleanSpec) -> str:
+    """What the stage reads beside its inputs: a digest of the list of bad words."""
+    return "" if spec.bad_words is None else hashlib.sha256(read_bad_words(spec.bad_words)).hexdigest()
 
 
-def _kept(spool: Path, fates: Fates, quarantine: Quarantine, ctx: StageContext) -> Iterator[pa.RecordBatch]:
+def _kept(
+    spool: Path, fates: Fates, form: Form, quarantine: Quarantine, compared: dict[str, Tally], ctx: StageContext
+) -> Iterator[pa.RecordBatch]:
     """The rows that stay; the others go to quarantine with the row that is the reason."""
     others = np.unique(fates.because[fates.fate != KEEP])
     names = pq.read_table(spool, columns=["_row"]).column("_row").take(pa.array(others)).to_pylist()
     name_of = dict(zip(others.tolist(), names, strict=True))
     start = 0
-    for batch in pq.ParquetFile(spool).iter_batches(batch_size=BATCH_ROWS):
+    for batch in spooled(spool):
+        ctx.check()
         fate = fates.fate[start : start + batch.num_rows]
-        for place in np.flatnonzero(fate != KEEP).tolist():
-            quarantine.add(
-                row=batch.column("_row")[place].as_py(),
-                reason=REASONS[fate[place]],
-                detail=_DETAIL[int(fate[place])].format(name_of[int(fates.because[start + place])]),
-                raw=f"{batch.column('text')[place].as_py()} | {batch.column('label')[place].as_py()}",
-            )
+        places = np.flatnonzero(fate != KEEP).tolist()
+        if places:
+            gone = batch.take(pa.array(places, pa.int64()))
+            shown = zip(forms.contents(gone, form), forms.labels(gone, form), cells_at(batch, places), strict=True)
+            rows = gone.column("_row").to_pylist()
+            for place, row, (text, label, cells) in zip(places, rows, shown, strict=True):
+                reason = REASONS[fate[place]]
+                detail = _DETAIL[int(fate[place])].format(name_of[int(fates.because[start + place])])
+                compared[reason].removed(text, detail)
+                quarantine.add(row=row, reason=reason, detail=detail, raw=f"{text} | {label}", cells=cells)
         start += batch.num_rows
         ctx.say(len(fates.fate) + start, len(fates.fate) * 2, f"{start:,} rows compared")
         yield batch.filter(pa.array(fate == KEEP))
 
 
+def _has_labels(form: Form) -> bool:
+    """Whether a row's label is one of a small set."""
+    return form.label is not None and form.task not in ("tabular-regression", "token-classification")
+
+
+_COMPARED = {
+    DUPLICATE: Rule(name="duplicate", kind="removes", about="the same content and label as an earlier row"),
+    LABEL_CONFLICT: Rule(name="label_conflict", kind="removes", about="the same content with another label"),
+    LEAK: Rule(name="leak", kind="removes", about="an evaluation row has the same content"),
+}
 _DETAIL = {
     DUPLICATE: "the same text and label as row {}",
     LEAK: "an evaluation row has the same text: {}",

@@ -1,107 +1,218 @@
 """preflight: look at the data before money is spent on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from modelmint.core.errors import InputError
+from modelmint.core.forms import Form, form_of, text_paths
+from modelmint.core.gates import Verdict, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
-from modelmint.core.types import Dataset, Report
-from modelmint.data.facts import warning
-from modelmint.data.fates import conflicting, decide
-from modelmint.data.index import Indexer, RowIndex, rows_at
-from modelmint.data.lengths import Lengths
-from modelmint.data.suspects import find_suspects
+from modelmint.core.types import JSON, Dataset, Report
+from modelmint.data.copies.near import near_copies_in
+from modelmint.data.fates import decide
+from modelmint.data.index import Indexer, RowIndex
+from modelmint.data.inspection import findings
+from modelmint.data.inspection.class_counts import ClassCounts, conflicts
+from modelmint.data.inspection.gates import MEASURED, judge, parse
+from modelmint.data.inspection.lengths import Lengths
+from modelmint.data.inspection.remarks import warnings
+from modelmint.data.inspection.samples import Sample
+from modelmint.data.inspection.suspects import find_suspects
+from modelmint.data.pages.preflight import preflight_page
 from modelmint.training.spec import FinetuneSpec
 
-_NUM_EXAMPLES = 5
-_NUM_NAMES = 20
+TRAINED = "text-classification"
+"""The task that a train stage takes: for the others there is no estimate."""
 
 
 class PreflightSpec(Spec):
-    """Report lengths, balance, duplicates, leaks and an estimate; refuse what cannot be trained on."""
+    """Report lengths, balance, copies, leaks, personal data, licences and an estimate; refuse what the gates refuse."""
 
     train: FinetuneSpec | None = None
-    """The training to look ahead to; filled from the recipe's train stage. Without it no lengths and no estimate."""
-    max_truncated: float | None = Field(default=None, ge=0, le=1)
-    """Refuse when a larger share of the rows is longer than the training's `max_tokens`."""
-    max_leaks: int | None = Field(default=None, ge=0)
-    """Refuse when more declared evaluation rows than this are also in training (cleaning drops the training copies)."""
+    """The training to look ahead to; filled from the recipe's train stage. Without it there is no estimate."""
+    base: str | None = Field(default=None, min_length=1, json_schema_extra={"path": "with a slash"})
+    """Whose tokens lengths are counted in, whose chat template is used, whose languages and licence are compared; that
+    of `train` where it is not given.
+    """
+    max_tokens: int | None = Field(default=None, ge=4, le=1_000_000)
+    """How many tokens of a row will be read; that of `train`, else what the base reads."""
+    gates: dict[str, str | int | float | tuple[str | int | float, ...]] = Field(default_factory=dict)
+    """What findings must be, like {leaks: 0, truncated: "<= 1%", personal_data: 0, licence: sellable,
+    estimate_cost: "<= 0.50 USD"}. A number alone means at most so many; a fraction or a percentage is a share.
+    """
     min_rows_per_label: int = Field(default=2, ge=1)
-    """Warn of labels with fewer rows."""
+    """Labels with fewer rows are rare."""
     train_share: float = Field(default=0.75, gt=0, le=1)
     """The share of the rows that is expected to be trained on where the source declares no split: for the estimate."""
     max_rows_measured: int = Field(default=200_000, ge=1)
     """Token lengths are measured on at most this many rows, spread evenly."""
+    max_rows_sampled: int = Field(default=2_000, ge=1)
+    """Languages and personal data are looked for in at most this many rows, spread evenly."""
+    near: bool = True
+    """Look for near-copies among rows, and between training and evaluation rows that the source declares."""
+    max_rows_compared: int = Field(default=200_000, ge=2)
+    """With more rows, near-copies are left to `deduplicate`."""
     suspects: bool = True
     """Look for rows whose label is likely wrong, by the base of `train`; they are reported, and stay."""
     max_rows_suspected: int = Field(default=20_000, ge=1)
     """With more rows, wrong labels are looked for in a sample of so many that the seed draws."""
 
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _readable(cls, gates: Any) -> Any:
+        if isinstance(gates, Mapping):
+            try:
+                parse(gates)
+            except InputError as error:
+                raise ValueError(str(error)) from error  # so that the recipe can name the line
+        return gates
+
+    @property
+    def reader(self) -> str | None:
+        """The base by whose tokenizer the rows are read."""
+        return self.base or (self.train.base if self.train else None)
+
+    @property
+    def limit(self) -> int | None:
+        """How many tokens of a row are read; None for what the base reads."""
+        return self.max_tokens or (self.train.max_tokens if self.train else None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightInputs:
-    """Rows with `_row`, `text`, `label` and perhaps `_split`."""
+    """Rows of any task (`core.forms`), perhaps with `_split`."""
 
     data: Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightOutputs:
-    """`preflight.facts["refused"]` is not empty when training makes no sense."""
+    """`preflight.facts["refused"]` is not empty when a gate refuses or training makes no sense."""
 
     preflight: Report
 
 
 def preflight(spec: PreflightSpec, inputs: PreflightInputs, ctx: StageContext) -> PreflightOutputs:
-    """Read every row once; texts that differ only in case, white space or form count as the same.
+    """Read every row once; contents that differ only in case, white space or form count as the same.
 
     Raises:
-        InputError: the base of `train` is not known.
+        InputError: the base is not known.
+        DataError: its chat template is no template.
     """
-    lengths = Lengths(spec.train, stride=-(-inputs.data.num_rows // spec.max_rows_measured)) if spec.train else None
-    indexer, num_done = Indexer(), 0
-    columns = ["text", "label", *(["_split"] if "_split" in inputs.data.facts["columns"] else [])]
-    for batch in indexer.see(batches(inputs.data, columns)):
-        ctx.check()
-        if lengths:
-            lengths.see(batch.column("text").to_pylist())
-        num_done += batch.num_rows
-        ctx.say(num_done, inputs.data.num_rows, f"{num_done:,} rows looked at")
-    rows = indexer.index()
-    fates = decide(rows, conflicts="keep").counts()
-    training = rows.split == 0
-    facts: dict[str, Any] = {
-        "rows": len(rows),
-        "splits": _splits(rows),
-        "tokens": lengths.tokens() if lengths else {},
-        "truncated": lengths.truncated() if lengths else {},
-        "labels": _labels(rows, spec.min_rows_per_label),
-        "conflicts": _conflicts(rows, inputs.data),
-        "duplicates": fates.get("duplicate", 0),
-        "leaks": int(np.isin(rows.fingerprint[~training], rows.fingerprint[training]).sum()),
-        "suspects": {},
+    look = _Look(spec, inputs.data)
+    rows = look.through(ctx)
+    facts = look.facts(rows)
+    measured: JSON = {}
+    trained = spec.train if look.form.task == TRAINED and len(rows) else None
+    if trained and look.lengths:
+        measured["estimate"] = look.estimate(trained, look.lengths, facts["splits"], ctx)
+    if spec.near:
+        facts["near"] = near_copies_in(inputs.data, rows, look.form, ctx, max_rows=spec.max_rows_compared)
+    facts["personal"] = look.sample.personal(ctx)
+    if trained and spec.suspects:
+        facts["suspects"] = find_suspects(trained, rows, inputs.data, ctx, max_rows=spec.max_rows_suspected)
+    verdicts = judge(parse(spec.gates), findings.figures(facts, measured.get("estimate")))
+    facts |= {
+        "warnings": warnings(facts, min_rows_per_label=spec.min_rows_per_label),
+        "gates": [_steady(verdict) for verdict in verdicts],
+        "refused": [*findings.refused(facts), *refusals(verdicts)],
     }
-    if spec.train and spec.suspects and len(rows):
-        facts["suspects"] = find_suspects(spec.train, rows, inputs.data, ctx, max_rows=spec.max_rows_suspected)
-    facts |= {"warnings": _warnings(spec, facts), "refused": _refused(spec, facts)}
-    measured = {}
-    if lengths and spec.train and len(rows):
-        num_rows = int(training.sum()) - sum(fates.values())
-        share = 1 if facts["splits"] else spec.train_share
-        measured["estimate"] = lengths.estimate(spec.train, max(1, round(num_rows * share)), ctx.num_threads)
-    return PreflightOutputs(preflight=ctx.desk.report("preflight", facts, measured=measured))
+    if spec.gates:
+        measured["gates"] = {verdict["name"]: verdict["value"] for verdict in verdicts if verdict["name"] in MEASURED}
+    page = preflight_page(facts, measured, verdicts, name=inputs.data.name)
+    report = ctx.desk.report("preflight", facts, measured=measured, renderings={"report.html": page})
+    return PreflightOutputs(preflight=report)
 
 
 def fingerprint(spec: PreflightSpec) -> str:
-    """What is read beside the data: the base of `train`."""
-    from modelmint.training.finetune import fingerprint as of_training
+    """What is read beside the data: the base."""
+    from modelmint.training.bases import resolve
 
-    return of_training(spec.train) if spec.train else ""
+    return resolve(spec.reader).digest if spec.reader else ""
+
+
+class _Look:
+    """One pass over the rows, and what was counted on the way."""
+
+    def __init__(self, spec: PreflightSpec, data: Dataset) -> None:
+        self.form = form_of(data)
+        self.sample = Sample(self.form, num_rows=data.num_rows, max_rows=spec.max_rows_sampled)
+        self._spec, self._data = spec, data
+        self._counts = ClassCounts(form=self.form)
+        self.lengths = (
+            Lengths(
+                base=spec.reader,
+                max_tokens=spec.limit,
+                stride=-(-data.num_rows // spec.max_rows_measured),
+                form=self.form,
+            )
+            if spec.reader
+            else None
+        )
+
+    def through(self, ctx: StageContext) -> RowIndex:
+        """Read every row."""
+        indexer, num_done = Indexer(self.form), 0
+        for batch in indexer.see(batches(self._data, _columns(self._data, self.form))):
+            ctx.check()
+            self._counts.see(batch)
+            self.sample.see(batch)
+            if self.lengths:
+                self.lengths.see(batch)
+            num_done += batch.num_rows
+            ctx.say(num_done, self._data.num_rows, f"{num_done:,} rows looked at")
+        return indexer.index()
+
+    def facts(self, rows: RowIndex) -> JSON:
+        """What is known of the rows now; what takes a model or a search is an empty fact yet."""
+        training, lengths = rows.split == 0, self.lengths
+        fates = decide(rows, conflicts="keep").counts()
+        self._num_training, self._num_dropped = int(training.sum()), sum(fates.values())
+        base = lengths.base if lengths else None
+        return {
+            "task": self.form.task,
+            "base": base.name if base else None,
+            "rows": len(rows),
+            "splits": _splits(rows),
+            "tokens": lengths.tokens() if lengths else {},
+            "truncated": lengths.truncated() if lengths else {},
+            "targets": lengths.targets() if lengths else {},
+            "chat_template": lengths.template() if lengths else {},
+            "labels": self._counts.facts(rows, self._spec.min_rows_per_label),
+            "conflicts": conflicts(rows, self._data, self.form),
+            "duplicates": fates.get("duplicate", 0),
+            "leaks": int(np.isin(rows.fingerprint[~training], rows.fingerprint[training]).sum()),
+            "near": {},
+            "personal": {},
+            "languages": self.sample.languages(base.languages if base else ()),
+            "licences": findings.licences(self._data.manifest["licences"], base.licence if base else None),
+            "suspects": {},
+        }
+
+    def estimate(self, train: FinetuneSpec, lengths: Lengths, splits: JSON, ctx: StageContext) -> JSON:
+        """Before anything else takes memory: its peak is part of the estimate."""
+        ctx.say(0, 0, "timing some steps of training")
+        num_rows = self._num_training - self._num_dropped
+        return lengths.estimate(
+            train,
+            num_rows=max(1, round(num_rows * (1 if splits else self._spec.train_share))),
+            num_validation_rows=splits.get("validation") or round(num_rows * (1 - self._spec.train_share) / 2),
+            num_threads=ctx.num_threads,
+            machine_hour=ctx.machine_hour,
+        )
+
+
+def _columns(data: Dataset, form: Form) -> list[str]:
+    """What is read: the form's columns, of a table all, and the declared split."""
+    names = list(data.facts["columns"])
+    wanted = {*form.columns.names, *(text_paths(form, names) if form.task.startswith("tabular") else ()), "_split"}
+    return [name for name in names if name in wanted]
 
 
 def _splits(rows: RowIndex) -> dict[str, int]:
@@ -110,82 +221,6 @@ def _splits(rows: RowIndex) -> dict[str, int]:
     return {name: int((rows.split == code).sum()) for code, name in enumerate(("train", "validation", "test"))}
 
 
-def _labels(rows: RowIndex, min_rows: int) -> dict[str, Any]:
-    counts = rows.counts()
-    smallest, largest = min(counts.values(), default=0), max(counts.values(), default=0)
-    once = [name for name, count in counts.items() if count == 1]
-    rare = [name for name, count in counts.items() if count < min_rows]
-    folded: dict[str, list[str]] = {}
-    for name in counts:
-        folded.setdefault("".join(name.casefold().split()), []).append(name)
-    return {
-        "num": len(counts),
-        "counts": counts,
-        "smallest": smallest,
-        "largest": largest,
-        "largest_share": round(largest / max(len(rows), 1), 4),
-        "imbalance": round(largest / max(smallest, 1), 2),
-        "once": once,
-        "rare": rare,
-        "alike": [names for names in folded.values() if len(names) > 1],
-    }
-
-
-def _conflicts(rows: RowIndex, data: Dataset) -> dict[str, Any]:
-    """Rows whose text has several labels, with the ids and labels of a few."""
-    mixed, group = conflicting(rows)
-    texts = np.unique(group[mixed])
-    shown: npt.NDArray[np.int64] = np.flatnonzero(np.isin(group, texts[:_NUM_EXAMPLES]))
-    found: dict[int, dict[str, Any]] = {}
-    for place, row in zip(shown.tolist(), rows_at(data, shown, ["_row", "label"]), strict=True):
-        example = found.setdefault(int(group[place]), {"rows": [], "labels": []})
-        example["rows"].append(row["_row"])
-        example["labels"].append(row["label"])
-    return {"texts": len(texts), "rows": int(mixed.sum()), "examples": list(found.values())}
-
-
-def _warnings(spec: PreflightSpec, facts: dict[str, Any]) -> list[dict[str, str]]:
-    labels, conflicts = facts["labels"], facts["conflicts"]["rows"]
-    truncated, limit = facts["truncated"].get("share", 0), facts["truncated"].get("limit")
-    unknown, mute = facts["tokens"].get("unknown_share", 0), facts["tokens"].get("rows_without_token", 0)
-    alike = [" / ".join(names) for names in labels["alike"]]
-    suspects = facts["suspects"].get("rows", 0)
-    ratio, rare = labels["imbalance"], f"fewer than {spec.min_rows_per_label} rows: {_some(labels['rare'])}"
-    said = [
-        ("label_once", labels["once"], f"seen once, cannot be tested: {_some(labels['once'])}"),
-        ("label_rare", labels["rare"], rare),
-        ("labels_alike", alike, f"differ only in case or spaces: {_some(alike)}"),
-        ("imbalance", ratio >= 20, f"the largest label has {ratio:g} times the rows of the smallest"),
-        (
-            "duplicates",
-            facts["duplicates"],
-            f"{facts['duplicates']:,} training rows repeat the text and label of another",
-        ),
-        ("label_conflicts", conflicts, f"{conflicts:,} rows share a text and differ in label"),
-        ("leaks", facts["leaks"], f"{facts['leaks']:,} declared evaluation rows are also in training"),
-        ("truncated", truncated > 0.01, f"{truncated:.1%} of the rows are cut off at {limit} tokens"),
-        (
-            "unknown_tokens",
-            unknown > 0.02,
-            f"{unknown:.1%} of the tokens are unknown to the base: is it for this language?",
-        ),
-        ("no_token", mute, f"{mute:,} rows hold no token that the base knows"),
-        ("suspects", suspects, f"{suspects:,} rows look mislabelled: look at them with modelmint show ID"),
-    ]
-    return [warning(name, message) for name, holds, message in said if holds]
-
-
-def _refused(spec: PreflightSpec, facts: dict[str, Any]) -> list[str]:
-    reasons = []
-    if facts["labels"]["num"] < 2:
-        reasons.append(f"at least 2 classes are needed to train; there are {facts['labels']['num']}")
-    share = facts["truncated"].get("share", 0)
-    if spec.max_truncated is not None and share > spec.max_truncated:
-        reasons.append(f"{share:.1%} of the rows are truncated; max_truncated allows {spec.max_truncated:.1%}")
-    if spec.max_leaks is not None and facts["leaks"] > spec.max_leaks:
-        reasons.append(f"{facts['leaks']:,} evaluation rows are also in training; max_leaks allows {spec.max_leaks:,}")
-    return reasons
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NUM_NAMES]) + (f" and {len(names) - _NUM_NAMES} more" if len(names) > _NUM_NAMES else "")
+def _steady(verdict: Verdict) -> Verdict:
+    """The verdict without a figure that another run would measure otherwise: it stands in what was measured."""
+    return {**verdict, "value": None} if verdict["name"] in MEASURED else verdict

@@ -1,24 +1,29 @@
-"""split: train, validation and test. Equal texts, and rows of one group, are always on one side."""
+"""split: train, validation and test. What belongs together (equal texts, groups, near-copies) is never parted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from modelmint.core.errors import DataError
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
-from modelmint.core.types import Dataset
-from modelmint.data.facts import carried, counted, warning
-from modelmint.data.index import Indexer, RowIndex, rows_at
+from modelmint.core.types import Dataset, Report
+from modelmint.data.aside import batches_with, put_aside
+from modelmint.data.facts import carried, counted
+from modelmint.data.index import rows_at
+from modelmint.data.pages.split import split_page
 from modelmint.data.quarantine import Quarantine
-from modelmint.data.units import Units, cut, join
-
-TRAIN, VALIDATION, TEST, LEAKED = range(4)
+from modelmint.data.splitting.facts import label_warnings, largest_unit, splitting
+from modelmint.data.splitting.rows import SplitRows, read_rows
+from modelmint.data.splitting.sides import LEAKED, SETS, TEST, TRAIN, VALIDATION, Sides, sides
+from modelmint.data.splitting.strata import has_classes, label_counts
+from modelmint.data.splitting.units import Units, join
 
 
 class SplitSpec(Spec):
@@ -31,129 +36,151 @@ class SplitSpec(Spec):
     max_validation_rows: int | None = Field(default=None, ge=1)
     """At most this many rows are cut for validation."""
     stratify: bool = True
-    """Whether every set gets its share of every label."""
+    """Whether every set gets its share of every label; of every tenth of a regression's target; of every set of entity
+    kinds of sentences with tags. Not used with `time`.
+    """
     group: bool = True
     """Whether rows with one `_group` stay on one side (where the dataset has that column)."""
+    cluster: bool = True
+    """Whether near-copies, which `deduplicate` gives one `_cluster`, stay on one side (where there is that column)."""
+    together: tuple[str, ...] = ()
+    """More columns whose equal values keep rows on one side, for example a customer or a document."""
+    time: str | None = None
+    """A column of dates or epoch numbers: the newest rows are test, the newest of the others validation, so that a model
+    is tested on what came after all that it learned. Earlier rows that share a text, group or cluster with a later set
+    go to quarantine as `leak`.
+    """
+    folds: int | None = Field(default=None, ge=2, le=1000)
+    """For cross-validation: every row is in one of so many folds, and the test set is one of them. One seed gives the
+    same folds whichever is asked for. `test` is not used.
+    """
+    fold: int = Field(default=0, ge=0)
+    """Which of the `folds` is the test set, from 0."""
+    declared: Literal["keep", "ignore"] = "keep"
+    """Whether a split that the source declares is kept, or all rows are divided anew."""
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold: must be below folds ({self.folds or 'not set'}); got {self.fold}")
+        if self.folds and self.time:
+            raise ValueError(
+                "folds: cannot go with time: the newest rows are one set, not several; leave one of them out"
+            )
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitInputs:
-    """Rows with `_row`, `text`, `label` and perhaps `_split` and `_group`."""
+    """Rows of any form with `_row`, and perhaps `_split`, `_group` and `_cluster`."""
 
     data: Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOutputs:
-    """The same columns but `_split`."""
+    """The same columns but `_split`. `splitting.facts["refused"]` is not empty when something straddles."""
 
     train: Dataset
     validation: Dataset
     test: Dataset
     quarantine: Dataset
+    splitting: Report
 
 
 def split(spec: SplitSpec, inputs: SplitInputs, ctx: StageContext) -> SplitOutputs:
     """Give every row a side: a function of its text (or group), the other texts of its label, and the seed alone.
 
     So neither the order of the rows nor how they were batched matters. A label with one row stays in training. Rows
-    that share a text or group with a declared evaluation set go to quarantine as `leak`.
+    that share a text, group or cluster with a declared evaluation set, or with one cut by time, go to quarantine as
+    `leak`.
 
     Raises:
-        DataError: too few rows to make the sets.
+        DataError: too few rows to make the sets or folds, a column that is not there, or a time that cannot be read.
     """
-    rows, groups = _read(spec, inputs.data)
-    units = join(rows.fingerprint, groups)
-    side, warnings = _sides(spec, rows, units, ctx.seed)
-    _check(rows, side)
+    data = inputs.data
+    schema = _schema(data)
+    rows = read_rows(data, ctx, keys=_keys(spec, data), time=spec.time)
+    units = join(rows.index.fingerprint, *rows.keys.values())
+    declared = _declared(spec, rows)
+    side, fold = sides(spec, rows, units, declared, ctx.seed)
+    _check(rows, units, side)
+    said = label_warnings(rows, side)
     with Quarantine(ctx.scratch) as quarantine:
-        for row in rows_at(inputs.data, np.flatnonzero(side == LEAKED), ["_row", "text", "label"]):
-            detail = "a declared evaluation row has the same text or group"
-            quarantine.add(row=row["_row"], reason="leak", detail=detail, raw=f"{row['text']} | {row['label']}")
+        _put_aside(data, rows, side, spec, quarantine)
     made = {
         name: ctx.desk.dataset(
             name,
-            _chosen(inputs.data, side == code),
-            schema=_schema(inputs.data),
-            facts=carried(inputs.data) | {"labels": counted(rows.counts(side == code)), "warnings": warnings},
+            _chosen(data, side == code, ctx, at=code),
+            schema=schema,
+            facts=carried(data)
+            | {"labels": counted(label_counts(rows.form, rows.index, side == code)), "warnings": said},
         )
-        for name, code in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
+        for name, code in SETS.items()
     }
-    return SplitOutputs(**made, quarantine=quarantine.dataset(ctx.desk))
+    facts = splitting(rows, units, side, fold, method=_method(spec, declared), fold_number=spec.fold, time=spec.time)
+    biggest = [row["_row"] for row in rows_at(data, largest_unit(units), ["_row"])]
+    facts["largest_unit"] |= {"examples": biggest}
+    report = ctx.desk.report("splitting", facts, renderings={"report.html": split_page(facts, about=data.name)})
+    return SplitOutputs(**made, quarantine=quarantine.dataset(ctx.desk), splitting=report)
 
 
-def _sides(
-    spec: SplitSpec, rows: RowIndex, units: Units, seed: int
-) -> tuple[npt.NDArray[np.int8], list[dict[str, str]]]:
-    """(N,) the side of each row, and what there is to say about it."""
-    declared = {code: bool((rows.split == code).any()) for code in (VALIDATION, TEST)}
-    side = rows.split.astype(np.int8)
-    above = units.highest(side)  # the highest declared side of a row's unit: a test text is nowhere else
-    side[(above > side) & (side == TRAIN)] = LEAKED
-    side[(above == TEST) & (rows.split == VALIDATION)] = LEAKED
-    free = side == TRAIN
-    label = rows.label if spec.stratify else np.zeros_like(rows.label)
-    num_test = 0 if declared[TEST] else _quota(spec.test, int(free.sum()))
-    num_validation = 0 if declared[VALIDATION] else _quota(spec.validation, int(free.sum()) - num_test)
-    if spec.max_validation_rows is not None:
-        num_validation = min(num_validation, spec.max_validation_rows)
-    side[cut(units, label, free, num_test, seed=seed)] = TEST
-    free = side == TRAIN
-    side[cut(units, label, free, num_validation, seed=seed + 1)] = VALIDATION
-    return side, _warnings(rows, side)
+def _keys(spec: SplitSpec, data: Dataset) -> list[str]:
+    ours = [("_group", spec.group), ("_cluster", spec.cluster)]
+    there = [name for name, wanted in ours if wanted and name in data.facts["columns"]]
+    return [*there, *(name for name in spec.together if name not in there)]
 
 
-def _quota(size: float, num_rows: int) -> int:
-    return round(size * num_rows) if size < 1 else min(int(size), num_rows)
-
-
-def _warnings(rows: RowIndex, side: npt.NDArray[np.int8]) -> list[dict[str, str]]:
-    """Labels that cannot be measured or learned."""
-    trained, tested = rows.counts(side == TRAIN), rows.counts(side == TEST)
-    untested = sorted(set(trained) - set(tested))
-    unknown = sorted(set(tested) - set(trained))
-    found = []
-    if untested:
-        found.append(warning("labels_not_tested", f"{_some(untested)}: too few rows to be in the test set"))
-    if unknown:
-        found.append(warning("labels_not_trained", f"{_some(unknown)}: in the test set but not in training"))
-    return found
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def _check(rows: RowIndex, side: npt.NDArray[np.int8]) -> None:
-    counts = {name: int((side == code).sum()) for name, code in (("train", TRAIN), ("test", TEST))}
-    classes = len(rows.counts(side == TRAIN))
-    if counts["test"] < 1 or counts["train"] < 2 or classes < 2:
+def _declared(spec: SplitSpec, rows: SplitRows) -> Sides:
+    if spec.declared == "ignore":
+        return np.zeros(len(rows), np.int8)
+    declared = rows.index.split.astype(np.int8)
+    if spec.folds and declared.any():
         raise DataError(
-            f"test: needs at least 1 test row and 2 training rows of 2 labels; {len(rows):,} rows give "
-            f"{counts['test']} and {counts['train']} of {classes}",
+            f"folds: every row must be free to be in any fold; the source declares {int((declared > 0).sum()):,} rows as "
+            "validation or test",
+            parameter="folds",
+            remedy="Set `declared: ignore` to divide all rows anew, or leave `folds` out.",
+        )
+    return declared
+
+
+def _method(spec: SplitSpec, declared: Sides) -> str:
+    if spec.folds:
+        return "folds"
+    return "time" if spec.time else "declared" if (declared == TEST).any() else "drawn"
+
+
+def _check(rows: SplitRows, units: Units, side: Sides) -> None:
+    counts = {name: int((side == code).sum()) for name, code in SETS.items()}
+    needs_labels = has_classes(rows.form)
+    num_labels = len(rows.index.counts(side == TRAIN))
+    if counts["test"] < 1 or counts["train"] < 2 or (needs_labels and num_labels < 2):
+        of_labels = (" of 2 labels", f" of {num_labels}") if needs_labels else ("", "")
+        largest = int(np.bincount(units.of_row).max(initial=0))
+        raise DataError(
+            f"test: needs at least 1 test row and 2 training rows{of_labels[0]}; {len(rows):,} rows give {counts['test']} "
+            f"and {counts['train']}{of_labels[1]}; the largest set of rows that stay together has {largest:,}",
             parameter="test",
-            remedy="Add rows, set `test` lower or higher, or switch `group` off if one group holds nearly everything.",
+            remedy="Add rows, set `test` lower or higher, or switch `group` or `cluster` off if one holds nearly everything.",
         )
 
 
-def _read(spec: SplitSpec, data: Dataset) -> tuple[RowIndex, npt.NDArray[np.int64] | None]:
-    columns = ["text", "label", *(name for name in ("_split", "_group") if name in data.facts["columns"])]
-    indexer, codes = Indexer(), dict[str, int]()
-    groups: list[int] = []
-    for batch in indexer.see(batches(data, columns)):
-        if spec.group and "_group" in columns:
-            groups += [
-                -1 if name is None else codes.setdefault(name, len(codes))
-                for name in batch.column("_group").to_pylist()
-            ]
-    return indexer.index(), np.array(groups, np.int64) if groups else None
+def _put_aside(data: Dataset, rows: SplitRows, side: Sides, spec: SplitSpec, quarantine: Quarantine) -> None:
+    """The rows that can be on no side."""
+    which = "later" if spec.time else "declared evaluation"
+    what = " or ".join(["text", *(name.removeprefix("_") for name in rows.keys)])
+    for batch, places in batches_with(data, np.flatnonzero(side == LEAKED)):
+        put_aside(batch, places, rows.form, quarantine, why="leak", detail=f"a {which} row has the same {what}")
 
 
-def _chosen(data: Dataset, wanted: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+def _chosen(data: Dataset, wanted: npt.NDArray[np.bool_], ctx: StageContext, *, at: int) -> Iterator[pa.RecordBatch]:
     start, columns = 0, _schema(data).names
     for batch in batches(data, columns):
+        ctx.check()
         mask = wanted[start : start + batch.num_rows]
         start += batch.num_rows
+        ctx.say(data.num_rows + (at * data.num_rows + start) // 3, data.num_rows * 2, "writing the sets")
         if mask.any():
             yield batch.select(columns).filter(pa.array(mask))
 
@@ -165,3 +192,6 @@ def _schema(data: Dataset) -> pa.Schema:
             "data: the dataset has no rows", parameter="data", remedy="Look into the quarantine of the stages before."
         )
     return pa.schema([field for field in first.schema if field.name != "_split"])
+
+
+__all__ = ["TEST", "TRAIN", "VALIDATION", "SplitInputs", "SplitOutputs", "SplitSpec", "split"]

@@ -18,6 +18,12 @@ _JOINER = re.compile(
     "(?<![^\x00-\x7f\u3000-\u9fff\uff00-\uffef])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f\u3000-\u9fff\uff00-\uffef])"
 )
 
+# All that ftfy's own, far slower, sign of mojibake can match: two such characters side by side, or one that it knows alone.
+_MAY_BE_MOJIBAKE = re.compile("[\x80-\x9fŒœÂÃ]|[\x80-\u2fff\uf8ff\ufb00-\ufb06\ufffd]{2}")
+_LINE_BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+_NO_BREAK_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
+_MANY_BLANK_LINES = re.compile("\n{4,}")
+
 
 def tidy(text: str, *, mojibake: bool = False) -> str:
     """NFC, without control and zero-width characters, every run of white space one space, none at the ends.
@@ -25,14 +31,45 @@ def tidy(text: str, *, mojibake: bool = False) -> str:
     Args:
         mojibake: also mend text that was decoded with the wrong encoding ("cafÃ©"), as `ftfy` finds it.
     """
-    if mojibake and not text.isascii():
-        import ftfy
+    visible = without_invisible(mend_encoding(text) if mojibake else text)
+    return one_line(visible if visible.isascii() else unicodedata.normalize("NFC", visible))
 
-        text = str(ftfy.fix_encoding(text))
+
+def mend_encoding(text: str) -> str:
+    """Text that was decoded with the wrong encoding ("cafÃ©"), as `ftfy` finds and mends it."""
+    if text.isascii() or not _MAY_BE_MOJIBAKE.search(text):
+        return text
+    import ftfy
+
+    return str(ftfy.fix_encoding(text))
+
+
+def without_invisible(text: str) -> str:
+    """Without control, zero-width and direction characters; joiners stay where they shape letters or emoji."""
+    # What is taken out is of the categories Cc and Cf, which are not printable.
+    if text.isprintable() or ("\n" in text and text.replace("\n", " ").isprintable()):
+        return text
     visible = _INVISIBLE.sub("", text)
-    if not visible.isascii():
-        visible = unicodedata.normalize("NFC", _JOINER.sub("", visible))
-    return " ".join(visible.split())
+    return visible if visible.isascii() else _JOINER.sub("", visible)
+
+
+def one_line(text: str) -> str:
+    """Every run of white space one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def tidy_lines(text: str) -> str:
+    """Line breaks and indentation kept, for code, verse and chats: ``\\n`` alone ends a line, no space ends one, at most
+    two blank lines stand together, none at the ends.
+    """
+    lines = _LINE_BREAK.sub("\n", text)
+    if not lines.isascii():
+        lines = _NO_BREAK_SPACE.sub(" ", lines)
+    return _MANY_BLANK_LINES.sub("\n\n\n", _without_trailing_space(lines)).strip("\n")
+
+
+def _without_trailing_space(text: str) -> str:
+    return "\n".join([line.rstrip(" \t\u3000") for line in text.split("\n")])
 
 
 def same_text_key(text: str, *, casefold: bool = True) -> str:

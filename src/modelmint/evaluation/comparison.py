@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelmint.core.gates import Verdict
 from modelmint.core.types import JSON
-from modelmint.evaluation.gates import Gate, Verdict, judge
+from modelmint.evaluation.gates import Gate, judge
 from modelmint.evaluation.metrics import compare, measure
 from modelmint.evaluation.predict import Predictions
 from modelmint.evaluation.significance import Figure, PairedTest, mcnemar

@@ -11,13 +11,14 @@ from pydantic import Field, field_validator, model_validator
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import InputError
+from modelmint.core.gates import Verdict, refusals
 from modelmint.core.money import Money, money
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.baseline import Baseline, baseline
 from modelmint.evaluation.comparison import Comparison, against_live, live_gates
-from modelmint.evaluation.gates import Verdict, judge, parse, refusals
+from modelmint.evaluation.gates import judge, parse
 from modelmint.evaluation.metrics import calibration, compare, confusions, measure, per_class
 from modelmint.evaluation.predict import Predictions, predict
 from modelmint.evaluation.rows import Rows

@@ -11,34 +11,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, cast
+from typing import Literal, cast
 
 from modelmint.core.errors import InputError
+from modelmint.core.gates import NUMBER, OPERATORS, Verdict, blocked, holds, plain, unknown_gate
 
-OPERATORS = (">=", "<=", ">", "<")
 REFERENCES = ("baseline", "live")
 COMPARED = ("accuracy", "macro_f1")  # known of the model, the baseline and the live model alike
 METRICS = (*COMPARED, "log_loss", "ece")
 SHARES = (*COMPARED, "ece")
-SLACK = 1e-9  # 0.93 - 0.01 is not 0.92 in binary: a figure exactly at its limit passes >= and <=
 
 Figures = Mapping[str, float]
 
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _GATE = re.compile(
-    rf"(?P<operator>>=|<=|>|<)\s*(?:(?P<constant>{_NUMBER})"
-    rf"|(?P<reference>[a-z]+)(?:\s*(?P<sign>[+-])\s*(?P<offset>{_NUMBER}))?)"
+    rf"(?P<operator>>=|<=|>|<)\s*(?:(?P<constant>{NUMBER})"
+    rf"|(?P<reference>[a-z]+)(?:\s*(?P<sign>[+-])\s*(?P<offset>{NUMBER}))?)"
 )
-
-
-class Verdict(TypedDict):
-    """`value` is None when the gate could not be computed; `reason` is a sentence, empty when it passed."""
-
-    name: str
-    allowed: str
-    value: float | None
-    passed: bool
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,54 +63,35 @@ def judge(
     return [_verdict(gate, figures, references) for gate in gates]
 
 
-def refusals(verdicts: Sequence[Verdict]) -> list[str]:
-    """Why the gates refuse: one sentence a failed gate, none when all passed."""
-    return [verdict["reason"] for verdict in verdicts if not verdict["passed"]]
-
-
 def _verdict(gate: Gate, figures: Figures, references: Mapping[str, Figures | None]) -> Verdict:
     value = figures.get(gate.metric)
     if value is None or not math.isfinite(value):
-        return _blocked(gate, f"{gate.metric} could not be computed")
+        return blocked(gate.metric, gate.allowed, f"{gate.metric} could not be computed")
     limit = gate.number
     if gate.reference is not None:
         other = (references[gate.reference] or {}).get(gate.metric)
         if other is None or not math.isfinite(other):
-            return _blocked(gate, f"there is no {gate.reference} to compare {gate.metric} with", value)
+            return blocked(
+                gate.metric, gate.allowed, f"there is no {gate.reference} to compare {gate.metric} with", value
+            )
         limit += other
-    passed = _holds(value, gate.operator, limit)
+    passed = holds(value, gate.operator, limit)
     against = f"{gate.allowed} ({limit:.4f})" if gate.reference else gate.allowed
     reason = "" if passed else f"{gate.metric}: must be {against}; it is {value:.4f}"
     return Verdict(name=gate.metric, allowed=gate.allowed, value=round(value, 6), passed=passed, reason=reason)
 
 
-def _blocked(gate: Gate, why: str, value: float | None = None) -> Verdict:
-    return Verdict(
-        name=gate.metric,
-        allowed=gate.allowed,
-        value=value,
-        passed=False,
-        reason=f"{gate.metric}: must be {gate.allowed}; {why}, and a gate that cannot be computed blocks",
-    )
-
-
-def _holds(value: float, operator: str, limit: float) -> bool:
-    if math.isclose(value, limit, rel_tol=0, abs_tol=SLACK):
-        return operator in (">=", "<=")
-    return value > limit if operator in (">=", ">") else value < limit
-
-
 def _listed(metric: str, conditions: object) -> Sequence[str]:
     listed = [conditions] if isinstance(conditions, str) else conditions
     if metric not in METRICS:
-        raise InputError(f"gates: must name one of {', '.join(METRICS)}; got {metric!r}", parameter="gates")
+        raise unknown_gate(metric, METRICS)
     if not isinstance(listed, list | tuple) or not listed or not all(isinstance(text, str) for text in listed):
         raise _wrong(metric, conditions)
     return cast("Sequence[str]", listed)
 
 
 def _gate(metric: str, text: str) -> Gate:
-    found = _GATE.fullmatch(text.replace("≥", ">=").replace("≤", "<=").strip())
+    found = _GATE.fullmatch(plain(text))
     if found is None or found["reference"] not in (None, *REFERENCES):
         raise _wrong(metric, text)
     if found["reference"] and metric not in COMPARED:

@@ -8,10 +8,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
+from modelmint.core.gates import Verdict, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.gates import Gate, Verdict, judge, refusals
+from modelmint.evaluation.gates import Gate, judge
 from modelmint.evaluation.metrics import accuracy
 from modelmint.evaluation.predict import Predictions, predict
 from modelmint.evaluation.replay import Replay, replay

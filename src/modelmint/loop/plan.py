@@ -1,6 +1,6 @@
 """A compiled recipe: what a run does, as JSON in the run's row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
@@ -21,6 +21,8 @@ class Step:
     wiring: Mapping[str, Sequence[Ref]]
     """role -> where its artifacts come from"""
     timeout_s: float | None = None
+    engine: str | None = None
+    """Where it runs: ``local`` or ``ray``; None leaves it to MODELMINT_RAY_ADDRESS. Never part of the identity."""
 
     def with_spec(self, spec: JSON) -> "Step":
         return replace(self, spec=spec)
@@ -40,6 +42,20 @@ class Plan:
     steps: Sequence[Step]
     fresh: bool = False
     """Run every stage again, whatever the catalog has."""
+
+    def pinned(self, identify: Callable[[str], str]) -> "Plan":
+        """The plan with the ids that names of one's own stand for now: moving a name later does not change it."""
+        steps = [
+            step.with_wiring(
+                {
+                    role: [{"artifact": identify(ref["artifact"])} if "artifact" in ref else ref for ref in refs]
+                    for role, refs in step.wiring.items()
+                }
+            )
+            for step in self.steps
+        ]
+        inputs = {role: [identify(item) for item in items] for role, items in self.inputs.items()}
+        return replace(self, inputs=inputs, steps=steps)
 
     def to_json(self) -> JSON:
         return asdict(self)

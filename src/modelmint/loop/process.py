@@ -4,6 +4,8 @@ Progress and the result are JSON lines on the file descriptor that the task name
 stage's log. It writes to its own folder alone. This is a named process boundary: what goes wrong here is answered as JSON.
 """
 
+import hashlib
+import hmac
 import json
 import os
 import sys
@@ -71,7 +73,9 @@ def execute(task: JSON, channel: Any) -> JSON:
         folder=folder / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=folder / "desk"
     )
     progress = _Progress(channel)
-    outputs = verb.function(verb.spec.model_validate(task["spec"]), inputs, _context(task, desk, folder, progress))
+    outputs = verb.function(
+        verb.spec.model_validate(task["spec"]), inputs, _context(task, desk, folder, progress, catalog)
+    )
     progress.flush()
     roles = {field.name: _ids(getattr(outputs, field.name)) for field in fields(outputs)}
     kept = {identifier for ids in roles.values() for identifier in ids}
@@ -120,7 +124,7 @@ def _ids(value: Artifact | tuple[Artifact, ...] | None) -> list[str]:
     return [artifact.id for artifact in artifacts]
 
 
-def _context(task: JSON, desk: StagingDesk, folder: Path, progress: "_Progress") -> StageContext:
+def _context(task: JSON, desk: StagingDesk, folder: Path, progress: "_Progress", catalog: Catalog) -> StageContext:
     scratch, checkpoints = folder / "scratch", Path(task["checkpoints"])
     scratch.mkdir(parents=True, exist_ok=True)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,17 @@ def _context(task: JSON, desk: StagingDesk, folder: Path, progress: "_Progress")
         say=progress,
         serve=serve,
         deadline_s=monotonic_s() + timeout_s if timeout_s else None,
+        tenant_secret=hmac.new(catalog.tenant_key, b"modelmint stage secret", hashlib.sha256).digest(),
+        ray_address=_ray_address(task, catalog.settings),
     )
+
+
+def _ray_address(task: JSON, settings: Settings) -> str | None:
+    """The stage's own word wins: ``engine: local`` stays here, ``engine: ray`` without an address starts a Ray here."""
+    engine = task.get("engine")
+    if engine is None:
+        return settings.ray_address if "ray" in verbs()[task["verb"]].engines else None
+    return None if engine == "local" else settings.ray_address or "local"
 
 
 def _peak_bytes() -> int:

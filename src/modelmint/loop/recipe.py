@@ -9,6 +9,7 @@
         as: small            # a name of its own, where a verb stands twice
         from: {train: clean.data}
         timeout_s: 3600
+        engine: ray          # of a stage that can run on Ray: at MODELMINT_RAY_ADDRESS, or one started for the stage
 
 Compiling gives a `Plan`: every spec validated, every input wired to the newest earlier output of its name.
 """
@@ -27,7 +28,7 @@ from modelmint.core.spec import Spec
 from modelmint.core.types import JSON
 from modelmint.loop.document import Document, Path_, read_document
 from modelmint.loop.plan import Plan, Step
-from modelmint.loop.stages import Verb, verbs
+from modelmint.loop.stages import ENGINES, Verb, verbs
 from modelmint.loop.wiring import wire
 
 KEYS = {
@@ -38,7 +39,7 @@ KEYS = {
     "inputs": "role: artifact id, to start from what is in the catalog",
     "stages": "the list of stages",
 }
-STAGE_KEYS = ("as", "from", "timeout_s")
+STAGE_KEYS = ("as", "from", "timeout_s", "engine")
 DEFAULT_SEED = 17
 _PARAM = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -98,15 +99,10 @@ class _Entry:
         path: Path_,
         sources: Mapping[str, str],
         timeout_s: float | None,
+        engine: str | None,
     ) -> None:
-        self.name, self.verb, self.spec, self.path, self.sources, self.timeout_s = (
-            name,
-            verb,
-            spec,
-            path,
-            sources,
-            timeout_s,
-        )
+        self.name, self.verb, self.spec, self.path, self.sources = name, verb, spec, path, sources
+        self.timeout_s, self.engine = timeout_s, engine
 
 
 class _Given(str):
@@ -153,10 +149,22 @@ def _entry(document: Document, item: Any, index: int) -> _Entry:
         verb=verb,
         path=(*path, verb.name),
         timeout_s=timeout_s,
+        engine=_engine(document, item.get("engine"), verb, path),
         spec=dict(_mapping(document, item[verb.name], (*path, verb.name))),
         sources={
             str(role): str(source) for role, source in _mapping(document, item.get("from"), (*path, "from")).items()
         },
+    )
+
+
+def _engine(document: Document, engine: Any, verb: Verb, path: Path_) -> str | None:
+    if engine is None or engine in verb.engines:
+        return engine if engine is None else str(engine)
+    able = [other.name for other in verbs().values() if engine in other.engines]
+    raise document.error(
+        (*path, "engine"),
+        f"must be one of {', '.join(verb.engines)} for {verb.name}; got {engine!r}",
+        remedy=f"Only {', '.join(able)} can run on {engine}." if able else _meant(engine, ENGINES),
     )
 
 
@@ -198,6 +206,7 @@ def _step(document: Document, entry: _Entry, params: Mapping[str, Any]) -> Step:
         spec=spec.identity(),
         wiring={},
         timeout_s=entry.timeout_s,
+        engine=entry.engine,
     )
 
 
@@ -230,9 +239,12 @@ def _validated(document: Document, entry: _Entry, values: Mapping[str, Any]) -> 
                 path, f"unknown key; {entry.verb.name} takes {', '.join(fields)}", remedy=_meant(given, fields)
             ) from error
         if first["type"] == "missing":
-            raise document.error(path, f"is needed: {fields[str(first['loc'][0])].description or ''}") from error
+            about = (fields[str(first["loc"][0])].description or "").partition("\n")[0]
+            raise document.error(path, f"is needed: {about}") from error
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        raise document.error(path, f"{message}; got {first['input']!r:.200}") from error
+        # Neither a secret is shown nor a whole spec, which may hold one.
+        shown = bool(first["loc"]) and (str(first["loc"][0]) not in fields or fields[str(first["loc"][0])].repr)
+        raise document.error(path, message + (f"; got {first['input']!r:.200}" if shown else "")) from error
 
 
 def _fill(document: Document, value: Any, params: Mapping[str, Any], path: Path_) -> Any:

@@ -14,6 +14,7 @@ from modelmint.core.errors import CancelledRunError, ModelmintError, NotFoundErr
 from modelmint.core.ids import new_id
 from modelmint.core.types import JSON
 from modelmint.loop import leases
+from modelmint.loop.estimates import compared
 from modelmint.loop.plan import Plan
 
 ENDED = ("succeeded", "failed", "refused", "cancelled")
@@ -181,6 +182,7 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
     measured = {role: report.measured for role, report in reports.items()}
     timed = measured.get("compression", {}).get("variants", {})
     release = facts.get("release")
+    estimate, actual = measured.get("preflight", {}).get("estimate"), measured.get("training") or None
     return {
         "metrics": facts.get("evaluation", {}).get("metrics", {}),
         "baseline": facts.get("evaluation", {}).get("baseline"),
@@ -190,8 +192,9 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
         ],
         "parity": facts.get("parity"),
         "deployment": active_revision(catalog, release["endpoint"], ids) if release else None,
-        "estimate": measured.get("preflight", {}).get("estimate"),
-        "actual": measured.get("training") or None,
+        "estimate": estimate,
+        "actual": actual,
+        "estimate_error": compared(estimate, actual),
         "reports": {role: report.id for role, report in reports.items()},
     }
 

@@ -28,6 +28,7 @@ def recipe_schema() -> dict[str, Any]:
                     "as": {"type": "string"},
                     "from": {"type": "object", "additionalProperties": {"type": "string"}},
                     "timeout_s": {"type": "number", "exclusiveMinimum": 0},
+                    "engine": {"enum": list(verb.engines)},
                 },
             }
         )

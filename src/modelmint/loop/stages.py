@@ -17,6 +17,9 @@ from modelmint.core.errors import RecipeError
 from modelmint.core.spec import Spec
 from modelmint.core.types import Artifact
 
+ENGINES = ("local", "ray")
+"""Where a stage may run: on this machine's threads, or on a Ray cluster."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
@@ -45,6 +48,8 @@ class Verb:
     """``module:function`` ``(catalog, run, spec, inputs, outputs)``: what the end of the stage changes, done again on every run."""
     sees: tuple[str, ...] = ()
     """Verbs whose specs, as they stand in the same recipe, fill the fields of the same names of this verb's spec."""
+    engines: tuple[str, ...] = ("local",)
+    """Those of `ENGINES` that it can run on."""
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -72,11 +77,15 @@ class Verb:
 
 
 BUILT_IN = (
-    Verb(name="collect", about="read a source into a dataset; bad rows go to quarantine", code="modelmint.data.collect:collect", fingerprint="modelmint.data.collect:fingerprint"),
-    Verb(name="preflight", about="look before money is spent: lengths, balance, duplicates, leaks, an estimate", code="modelmint.data.preflight:preflight", fingerprint="modelmint.data.preflight:fingerprint", sees=("train",)),
-    Verb(name="clean", about="normalise text, drop exact duplicates", code="modelmint.data.clean:clean"),
-    Verb(name="deidentify", about="mask personal data", code="modelmint.data.deidentify:deidentify"),
-    Verb(name="split", about="train, validation and test, without leaks", code="modelmint.data.split:split"),
+    Verb(name="collect", about="read a source into a dataset; bad rows go to quarantine", code="modelmint.data.collect:collect", version=2, fingerprint="modelmint.data.collect:fingerprint"),
+    Verb(name="preflight", about="look before money is spent: lengths, balance, copies, leaks, licences, an estimate", code="modelmint.data.preflight:preflight", version=2, fingerprint="modelmint.data.preflight:fingerprint", sees=("train",)),
+    Verb(name="clean", about="mend and filter texts by named rules, drop exact duplicates", code="modelmint.data.clean:clean", version=2, fingerprint="modelmint.data.clean:fingerprint"),
+    Verb(name="restore", about="put quarantined rows back", code="modelmint.data.restore:restore"),
+    Verb(name="normalise", about="fill, clip and scale a table's columns, fitted on the training rows", code="modelmint.data.normalise:normalise"),
+    Verb(name="deduplicate", about="find near-copies: drop or mark them, and check for leaks", code="modelmint.data.deduplicate:deduplicate", engines=ENGINES),
+    Verb(name="deidentify", about="mask personal data, or put stand-ins in its place", code="modelmint.data.deidentify:deidentify", version=2, fingerprint="modelmint.data.deidentify:fingerprint"),
+    Verb(name="split", about="train, validation and test, without leaks", code="modelmint.data.split:split", version=2),
+    Verb(name="augment", about="more training rows, changed a little; rare labels evened out", code="modelmint.data.augment:augment"),
     Verb(name="curate", about="turn feedback into new training rows", code="modelmint.feedback.curate:curate"),
     Verb(name="train", about="fine-tune a base", code="modelmint.training.finetune:train", fingerprint="modelmint.training.finetune:fingerprint"),
     Verb(name="evaluate", about="figures with intervals, beside the cheap baseline, and gates", code="modelmint.evaluation.evaluate:evaluate"),

@@ -25,7 +25,11 @@ def run_plan(catalog: Catalog, plan: Plan, watch: Watcher | None = None) -> JSON
     """Run a plan to its end and return its summary. Ctrl-C cancels the run.
 
     A run of the very same plan that has not ended (its command was killed, say) is gone on with.
+
+    Raises:
+        NotFoundError: the plan begins from an artifact, or a name of one, that is not there.
     """
+    plan = plan.pinned(lambda item: catalog.get(item).id)
     return follow(catalog, unfinished(catalog, plan) or create_run(catalog, plan), watch)
 
 

@@ -62,6 +62,7 @@ def supervise(
         "num_threads": os.cpu_count() or 1,
         "machine_hour": catalog.settings.machine_hour,
         "timeout_s": step.timeout_s,
+        "engine": step.engine,
     }
     with log.open("a") as sink, os.fdopen(reader, "rb") as channel:
         child = start(

@@ -12,6 +12,7 @@ from typing import Any
 
 from modelmint.core.errors import InputError, IntegrityError
 from modelmint.core.hashing import digest, file_digest
+from modelmint.core.licences import canonical
 from modelmint.training.catalogue import CATALOGUE, STARTER_SHA256, Entry
 from modelmint.training.hubs import from_hub, from_modelscope
 
@@ -21,15 +22,6 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"}
 ANY_LENGTH = 8192
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_SPDX = {
-    "apache-2.0": "Apache-2.0",
-    "mit": "MIT",
-    "bsd-3-clause": "BSD-3-Clause",
-    "cc-by-4.0": "CC-BY-4.0",
-    "cc-by-sa-4.0": "CC-BY-SA-4.0",
-    "cc-by-nc-4.0": "CC-BY-NC-4.0",
-    "cc0-1.0": "CC0-1.0",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +96,7 @@ def read_folder(folder: Path, *, name: str, known: Entry | None = None) -> Base:
         folder=folder,
         digest=digest(files),
         size_bytes=(folder / "model.safetensors").stat().st_size,
-        licence=known.licence if known else _SPDX.get(str(card.get("license")), str(card.get("license") or "unknown")),
+        licence=known.licence if known else canonical(str(card["license"])) if card.get("license") else "unknown",
         languages=known.languages if known else _languages(card.get("language")),
         num_layers=_number(config, ("num_hidden_layers", "n_layers"), name),
         hidden_size=_number(config, ("hidden_size", "dim"), name),

@@ -4,17 +4,20 @@ import json
 import math
 import resource
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmint.core import tables
+from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import DataError, InputError, StageError
+from modelmint.core.money import machine_cost
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.training.bases import read_folder, resolve
 from modelmint.training.spec import FinetuneSpec
 from modelmint.training.tasks import read_about
+from modelmint.training.weights import row_weights, told
 
 if TYPE_CHECKING:
     from modelmint.training.loop import Fitted
@@ -39,12 +42,17 @@ class TrainOutputs:
 def train(spec: FinetuneSpec, inputs: TrainInputs, ctx: StageContext) -> TrainOutputs:
     """Train on the training rows; the validation rows choose the best epoch and stop early.
 
+    Training rows with a column `_weight` count by it in the loss; the validation score never does.
+
     With `start` its weights are gone on from, and labels that it knows keep what was learned of them.
 
     Raises:
-        DataError: there are no rows, a row has no text or label, or all rows have the same label.
+        DataError: the rows are for another task, there are none, one has no text or label, all have the same label, or a
+            weight is wrong.
         StageError: the loss is no finite number, or memory ran out.
     """
+    began_s = monotonic_s()
+    _check_task(inputs)
     import torch
 
     torch.set_num_threads(ctx.num_threads)
@@ -52,11 +60,11 @@ def train(spec: FinetuneSpec, inputs: TrainInputs, ctx: StageContext) -> TrainOu
     begin = _begin(spec, inputs.start)
     job = _job(spec, inputs, begin, ctx.seed)
     fitted = _fit(job, ctx)
-    facts, measured = _facts(job, begin), _measured(fitted)
     folder = ctx.scratch / "model"
     _save(job, begin, fitted, folder)
+    measured = _measured(fitted, monotonic_s() - began_s, ctx.machine_hour)
     return TrainOutputs(
-        model=ctx.desk.model("model", folder, facts=facts, licences=[begin.licence]),
+        model=ctx.desk.model("model", folder, facts=_facts(job, begin), licences=[begin.licence]),
         training=ctx.desk.report("training", _history(job, fitted, inputs, begin), measured=measured),
     )
 
@@ -64,6 +72,18 @@ def train(spec: FinetuneSpec, inputs: TrainInputs, ctx: StageContext) -> TrainOu
 def fingerprint(spec: FinetuneSpec) -> str:
     """The digest of the base: other weights make another model."""
     return resolve(spec.base).digest
+
+
+def _check_task(inputs: TrainInputs) -> None:
+    for role, dataset in (("train", inputs.train), ("validation", inputs.validation)):
+        task = dataset.facts.get("task", TASK)
+        if task != TASK:
+            raise DataError(
+                f"{role}: must be a dataset for {TASK}, the task that `train` knows; {dataset.name} is for {task}",
+                parameter=role,
+                remedy="Leave the train stage out: collect, preflight, clean, deduplicate, deidentify and split take "
+                f"every task. Or collect the source with `task: {TASK}`, if each row has a text and a label.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +142,7 @@ def _job(spec: FinetuneSpec, inputs: TrainInputs, begin: _Begin, seed: int) -> "
             parameter="train",
             remedy="Give rows of another label, or look whether the right column was read as the label.",
         )
-    encoded = _encode(texts, names, begin, labels, spec)
+    encoded = replace(_encode(texts, names, begin, labels, spec), weights=row_weights(inputs.train))
     return Job(
         spec=spec,
         folder=begin.folder,
@@ -224,14 +244,18 @@ def _history(job: "Job", fitted: "Fitted", inputs: TrainInputs, begin: _Begin) -
         "warm": inputs.start is not None,
         "new_labels": [label for label in job.labels if label not in known] if known else [],
         "dropped_labels": [label for label in begin.labels if label not in set(job.labels)],
+        **told(job.train.weights),
         "hyperparameters": {name: value for name, value in job.spec.identity().items() if name != "base"},
     }
 
 
-def _measured(fitted: "Fitted") -> JSON:
+def _measured(fitted: "Fitted", whole_s: float, machine_hour: str) -> JSON:
+    """`whole_s` is of this process, with loading and saving; a run that went on has the time before it too."""
     place = fitted.place
+    seconds = max(whole_s, place.seconds)
     return {
-        "seconds": round(place.seconds, 3),
+        "seconds": round(seconds, 3),
+        "cost": str(machine_cost(seconds, machine_hour)),
         "memory_bytes": peak_memory_bytes(),
         "examples_per_s": round(place.num_seen / max(place.train_seconds, 1e-9), 1),
     }

@@ -70,9 +70,7 @@ def step(run: Run, rows: list[int]) -> None:
     run.model.train()
     logits_bl = run.model(**pad_batch([run.train_ids[row] for row in rows], run.vocabulary.pad_id, device))
     label_ids_b = torch.tensor([run.job.train.label_ids[row] for row in rows], device=device)
-    loss = functional.cross_entropy(
-        logits_bl.float(), label_ids_b, weight=run.loss_weights, label_smoothing=run.job.spec.label_smoothing
-    )
+    loss = _loss(run, logits_bl.float(), label_ids_b, rows)
     run.accelerator.backward(loss)
     run.accelerator.clip_grad_norm_(run.model.parameters(), run.job.spec.max_grad_norm)
     run.optimizer.step()
@@ -83,6 +81,19 @@ def step(run: Run, rows: list[int]) -> None:
     place.batch += 1
     place.num_seen += len(rows)
     place.train_seconds += monotonic_s() - started_s
+
+
+def _loss(run: Run, logits_bl: Tensor, label_ids_b: Tensor, rows: list[int]) -> Tensor:
+    """Cross entropy, its mean weighted by the rows' weights where they have some, and by those of their labels."""
+    smoothing, weights = run.job.spec.label_smoothing, run.job.train.weights
+    if weights is None:
+        return functional.cross_entropy(logits_bl, label_ids_b, weight=run.loss_weights, label_smoothing=smoothing)
+    weight_b = torch.tensor([weights[row] for row in rows], dtype=logits_bl.dtype, device=logits_bl.device)
+    loss_b = functional.cross_entropy(
+        logits_bl, label_ids_b, weight=run.loss_weights, label_smoothing=smoothing, reduction="none"
+    )
+    of_label_b = 1.0 if run.loss_weights is None else run.loss_weights[label_ids_b]
+    return (weight_b * loss_b).sum() / (weight_b * of_label_b).sum()
 
 
 def _rest_of_epoch(run: Run) -> Iterator[list[int]]:

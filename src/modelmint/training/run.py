@@ -23,10 +23,11 @@ MIN_VALIDATION_ROWS = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
-    """Rows as token ids, each with the number of its label."""
+    """Rows as token ids, each with the number of its label, and its weight in the loss where rows have one."""
 
     token_ids: TokenIds
     label_ids: Sequence[int]
+    weights: Sequence[float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,8 @@ class Job:
         """Equal for runs that give equal bits."""
         machine = [torch.__version__, torch.get_num_threads(), self.precision, torch.cuda.is_available()]
         rows = [[encoded.token_ids, list(encoded.label_ids)] for encoded in (self.train, self.validation)]
+        if self.train.weights is not None:
+            rows.append([list(self.train.weights)])
         return digest([self.spec.identity(), self.digest, list(self.labels), rows, self.seed, self.epochs, machine])
 
 

@@ -46,7 +46,9 @@ class FinetuneSpec(Spec):
     freeze_embeddings: bool = False
     """Leave the base's embeddings as they are: faster on a CPU, sometimes a little less accurate."""
     class_weights: ClassWeights = "none"
-    """`balanced` weighs each label by the inverse of how often it occurs: for rare labels that must be found."""
+    """`balanced` weighs each label by the inverse of how often it occurs: for rare labels that must be found. It
+    multiplies the rows' own weights (`_weight`), which `augment: {balance: weights}` writes; use one of the two.
+    """
     patience: int | None = Field(default=2, ge=1)
     """Stop after so many epochs whose validation accuracy is more than one standard error below the best; null never
     stops early. The weights of the last epoch that is not are kept in either case, where there are validation rows.

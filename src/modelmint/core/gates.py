@@ -1,0 +1,65 @@
+"""What every gate shares: a condition on a figure, the verdict on it, and what is said of a name that is none.
+
+A gate that cannot be computed blocks.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
+
+from modelmint.core.errors import InputError
+
+OPERATORS = (">=", "<=", ">", "<")
+NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+"""A number in a condition, as a regular expression."""
+SLACK = 1e-9  # 0.93 - 0.01 is not 0.92 in binary: a figure exactly at its limit passes >= and <=
+
+
+class Verdict(TypedDict):
+    """`value` is None when the gate could not be computed; `reason` is a sentence, empty when it passed."""
+
+    name: str
+    allowed: str
+    value: float | None
+    passed: bool
+    reason: str
+
+
+def holds(value: float, operator: str, limit: float) -> bool:
+    """Whether a figure is within its limit."""
+    if math.isclose(value, limit, rel_tol=0, abs_tol=SLACK):
+        return operator in (">=", "<=")
+    return value > limit if operator in (">=", ">") else value < limit
+
+
+def plain(condition: str) -> str:
+    """A condition with ASCII operators and no space around it."""
+    return condition.replace("≥", ">=").replace("≤", "<=").strip()
+
+
+def refusals(verdicts: Sequence[Verdict]) -> list[str]:
+    """Why the gates refuse: one sentence a failed gate, none when all passed."""
+    return [verdict["reason"] for verdict in verdicts if not verdict["passed"]]
+
+
+def blocked(name: str, allowed: str, why: str, value: float | None = None) -> Verdict:
+    """The verdict of a gate that could not be computed."""
+    return Verdict(
+        name=name,
+        allowed=allowed,
+        value=value,
+        passed=False,
+        reason=f"{name}: must be {allowed}; {why}, and a gate that cannot be computed blocks",
+    )
+
+
+def unknown_gate(name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is none, with the one that was perhaps meant."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return InputError(
+        f"gates: must name one of {', '.join(names)}; got {name!r}",
+        parameter="gates",
+        remedy=f"Did you mean {close[0]!r}?" if close else None,
+    )

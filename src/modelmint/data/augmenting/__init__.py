@@ -1,0 +1,1 @@
+"""Changed copies of rows, new rows between old ones, and the balance of labels."""

@@ -1,0 +1,1 @@
+"""Near-copies: shingles, MinHash, bands, and the records of tables."""

@@ -1,0 +1,1 @@
+"""What `preflight` finds, and the gates on it."""

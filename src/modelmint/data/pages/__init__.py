@@ -1,0 +1,1 @@
+"""The page of each station: its report, to be looked at."""

@@ -1,0 +1,1 @@
+"""Personal data: what finds it, and what stands in its place."""

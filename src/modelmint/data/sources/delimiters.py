@@ -1,0 +1,74 @@
+"""Which sign separates the cells of a text table: the one under which its header has the wanted columns, or its rows fit."""
+
+import csv
+import re
+from collections.abc import Sequence
+from io import StringIO
+
+from modelmint.core.errors import DataError
+
+DELIMITERS = ",;\t|"
+_SAMPLE_RECORDS = 50
+
+
+def find_delimiter(
+    first: str, sample: str, *, wanted: Sequence[str], declared: str | None, quote: str
+) -> tuple[str, list[str]]:
+    """The delimiter and the header under it.
+
+    Args:
+        first: the header line.
+        sample: some text after it.
+        wanted: columns that the header may be known by.
+
+    Raises:
+        DataError: the header is no row of a text table.
+    """
+    headers = {}
+    for candidate in declared or DELIMITERS:
+        headers[candidate] = _header(first, candidate, quote)
+        if wanted and set(wanted) <= set(headers[candidate]):
+            return candidate, headers[candidate]
+    best = max(headers, key=lambda candidate: _fit(sample, candidate, quote, len(headers[candidate])))
+    return best, headers[best]
+
+
+def find_quote(sample: str, declared: str | None) -> str:
+    """The quote character of a sample: a double quote unless cells plainly have another, or their quotes do not pair."""
+    ends = f"[{re.escape(declared or DELIMITERS)}\\r\\n]"
+    for quote in "\"'":
+        opened = len(re.findall(f"(?:^|{ends}){quote}(?!{quote})", sample, re.MULTILINE))
+        closed = len(re.findall(f"(?<!{quote}){quote}(?=$|{ends})", sample, re.MULTILINE))
+        if opened >= 2 and min(opened, closed) * 10 >= max(opened, closed) * 9:
+            return quote
+        if quote == '"' and opened + closed > 0:
+            return "" if min(opened, closed) * 2 < max(opened, closed) else quote
+    return '"'
+
+
+def _header(first: str, delimiter: str, quote: str) -> list[str]:
+    try:
+        names = next(csv.reader([first], delimiter=delimiter, quotechar=quote or '"'), [])
+    except csv.Error as error:
+        raise DataError(
+            f"source: the header line cannot be read: {error}",
+            parameter="source",
+            remedy="Is this a text table? Its first line must name the columns.",
+        ) from error
+    return [name.strip() for name in names]
+
+
+def _fit(sample: str, delimiter: str, quote: str, width: int) -> tuple[float, int]:
+    """How many of the sample's rows are as wide as the header (if that has two columns at least), and its width."""
+    lines = StringIO(sample, newline="")
+    fits = num_records = 0
+    plain = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    try:
+        for record in csv.reader(lines, delimiter=delimiter, quotechar=quote) if quote else plain:
+            fits += len(record) == width
+            num_records += bool(record)
+            if num_records == _SAMPLE_RECORDS:
+                break
+    except csv.Error:
+        return 0.0, width
+    return (fits / max(num_records, 1) if width > 1 else -1.0), width

@@ -1,0 +1,161 @@
+"""What the columns of a plain table are for, guessed from their names and their first cells. For `peek`: a suggestion."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelmint.data.sources.cell_types import Kinds, is_missing
+from modelmint.data.sources.places import SPLITS
+
+_TEXT_NAMES = re.compile(
+    r"^(text|texts|sentence|review|reviews|review_?text|comment|content|body|message|msg|sms|tweet|question|query|utterance|"
+    r"title|headline|description|document|doc|abstract|passage|input|post|email|news|文本|内容|评论|句子|标题|问题|正文|v2)$",
+    re.IGNORECASE,
+)
+_LABEL_NAMES = re.compile(
+    r"^(label|labels|class|class_?name|category|categories|target|intent|sentiment|polarity|tag|topic|y|outcome|result|"
+    r"stars?|rating|score|churn|default|survived|species|is_[a-z]+|标签|类别|分类|情感|意图|v1)$",
+    re.IGNORECASE,
+)
+_ID_NAMES = re.compile(r"^(_?id|idx|index|uuid|guid|row_?id|.*_id|.*id|no\.?|unnamed: ?\d+|)$")
+_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("text", "text_pair"), ("text_a", "text_b"), ("query", "passage"))  # fmt: skip
+_TARGETS = ("target", "summary", "translation", "output", "response", "highlights", "title")
+_TEXT_CHARS = 20
+_NUMBER_CLASSES = 20
+_FEW_VALUES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnGuess:
+    """What one column looks like."""
+
+    name: str
+    kind: str
+    """number, integer, text, list, object or bytes."""
+    missing: int
+    num_chars: float
+    """Mean length of its filled cells."""
+    num_distinct: int
+    num_filled: int
+    examples: tuple[str, ...]
+    values: tuple[str, ...]
+    """Every value where there are few, else none."""
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether its cells are sentences: long or of several words, and mostly different."""
+        return self.kind == "text" and self.num_chars >= _TEXT_CHARS and self.num_distinct * 2 > self.num_filled
+
+    @property
+    def is_class(self) -> bool:
+        """Whether few different values stand in it, again and again."""
+        return 2 <= self.num_distinct <= max(2, self.num_filled // 2) and self.kind in {"text", "integer"}
+
+
+def look(sample: Sequence[Mapping[str, Any]]) -> list[ColumnGuess]:
+    """Each column of the sample, in order."""
+    names = list(dict.fromkeys(name for record in sample for name in record))
+    kinds = Kinds(names)
+    for record in sample:
+        kinds.see(record)
+    found = kinds.found(whole=True)
+    return [_look(name, sample, found[name]) for name in names]
+
+
+def guess(columns: Sequence[ColumnGuess]) -> dict[str, Any]:
+    """The fields of a collect spec that make sense of plain columns: `task` and the columns it needs."""
+    split = split_of(columns)
+    usable = {column.name: column for column in columns if not is_id(column) and column.name != split}
+    label = _best_label(list(usable.values()))
+    for first, second in _PAIRS:
+        lower = {name.lower(): name for name in usable}
+        if first in lower and second in lower and label is not None:
+            return {
+                "task": "text-pair-classification",
+                "text": lower[first],
+                "text_pair": lower[second],
+                "label": label.name,
+            }
+    prose = [column for column in usable.values() if _is_text(column) and column is not label]
+    prose.sort(key=lambda column: (_TEXT_NAMES.match(column.name) is None, -column.num_chars))
+    if not prose:
+        return _table(usable, label, columns)
+    if label is not None:
+        return {"task": "text-classification", "text": prose[0].name, "label": label.name}
+    if len(prose) > 1:
+        target = next((one for one in prose if one.name.lower() in _TARGETS), None)
+        order = [one for one in columns if one in prose]
+        text = next(one for one in (prose if target else order) if one is not target)
+        other = target or next(one for one in order if one is not text)
+        return {"task": "text2text-generation", "text": text.name, "target": other.name}
+    return {"task": "text-generation", "text": prose[0].name}
+
+
+def split_of(columns: Sequence[ColumnGuess]) -> str | None:
+    """The column whose values are names of splits."""
+    fits = (
+        one.name for one in columns if one.values and {value.strip().lower() for value in one.values} <= SPLITS.keys()
+    )
+    return next(fits, None)
+
+
+def is_id(column: ColumnGuess) -> bool:
+    """Whether a column's name and values are those of a row's number or key: nothing can be learned from it."""
+    alike = column.num_distinct == column.num_filled and column.num_filled > 10
+    return bool(_ID_NAMES.match(column.name.lower())) and (alike or not column.name) and not column.is_prose
+
+
+def _table(
+    usable: Mapping[str, ColumnGuess], label: ColumnGuess | None, columns: Sequence[ColumnGuess]
+) -> dict[str, Any]:
+    named = next((one for one in usable.values() if _LABEL_NAMES.match(one.name)), None)
+    chosen = named or label or (columns[-1] if columns else None)
+    if chosen is None:
+        return {}
+    number = chosen.kind in {"number", "integer"} and chosen.num_distinct > _NUMBER_CLASSES
+    told: dict[str, Any] = {"task": "tabular-regression" if number else "tabular-classification", "label": chosen.name}
+    if len(usable) < len(columns):
+        told["features"] = tuple(name for name in usable if name != chosen.name)
+    return told
+
+
+def _best_label(columns: Sequence[ColumnGuess]) -> ColumnGuess | None:
+    """The column of classes: by its name, else the last that has few different values."""
+    named = [one for one in columns if _LABEL_NAMES.match(one.name) and not one.is_prose and one.num_distinct > 1]
+    if named:
+        return named[0]
+    classes = [one for one in columns if one.is_class and not _TEXT_NAMES.match(one.name)]
+    return classes[-1] if classes else None
+
+
+def _is_text(column: ColumnGuess) -> bool:
+    return column.is_prose or (
+        column.kind == "text" and _TEXT_NAMES.match(column.name) is not None and not column.is_class
+    )
+
+
+def _look(name: str, sample: Sequence[Mapping[str, Any]], kind: str) -> ColumnGuess:
+    cells = [record.get(name) for record in sample]
+    filled = [cell for cell in cells if not is_missing(cell)]
+    for python, said in ((list, "list"), (dict, "object"), (bytes, "bytes")):
+        if filled and isinstance(filled[0], python):
+            kind = said
+    written = [cell if isinstance(cell, str) else str(cell) for cell in filled]
+    distinct = tuple(dict.fromkeys(written))
+    return ColumnGuess(
+        name=name,
+        kind=kind,
+        missing=len(cells) - len(filled),
+        num_chars=sum(map(len, written)) / max(len(written), 1) * (2.0 if _wide(written) else 1.0),
+        num_distinct=len(distinct),
+        num_filled=len(filled),
+        examples=tuple(one[:80] for one in distinct[:3]),
+        values=distinct if len(distinct) <= _FEW_VALUES else (),
+    )
+
+
+def _wide(written: Sequence[str]) -> bool:
+    """Whether a text is in a script whose signs say more each: a Chinese sentence is a third as long as an English one."""
+    letters = "".join(written[:50])
+    return sum("\u3040" <= letter <= "\u9fff" for letter in letters) * 3 > len(letters) > 0

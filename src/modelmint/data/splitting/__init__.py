@@ -1,0 +1,1 @@
+"""Which side each row is on, and what must not be parted."""

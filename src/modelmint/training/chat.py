@@ -1,0 +1,218 @@
+"""The chat template of a base: a chat as the one text that it reads, and which of it is taught.
+
+A base's template is a program in Jinja by a stranger: it runs in Jinja's sandbox, and what it writes is bounded.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from modelmint.core.clock import now
+from modelmint.core.errors import DataError
+from modelmint.core.types import JSON
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""What is used where a base has none: OpenAI's ChatML, as many open bases were taught."""
+MAX_TEMPLATE_CHARS = 200_000
+MAX_CHARS = 20_000_000
+"""Of one chat, written out."""
+MAX_TURNS = 40
+"""In a longer chat what is taught is found by looking for it, not by writing out every beginning of the chat."""
+
+Message = Mapping[str, Any]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatTemplate:
+    """A template and the special tokens it may name. `own`: it is that of the base."""
+
+    source: str
+    own: bool
+    tokens: Mapping[str, str]
+
+    def render(self, messages: Sequence[Message], tools: str | None = None, *, prompt: bool = False) -> str:
+        """The text of a chat.
+
+        Args:
+            messages: in the canonical form (`core.forms.MESSAGE`).
+            tools: a list as JSON text.
+            prompt: end with the words after which the assistant speaks.
+
+        Raises:
+            DataError: the template refuses this chat (roles that it does not know, for example), or is broken.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            pieces = _compiled(self.source).generate(
+                messages=[_plain(message) for message in messages],
+                tools=json.loads(tools) if tools else None,
+                add_generation_prompt=prompt,
+                **self.tokens,
+            )
+            return _joined(pieces)
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            why = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+            raise DataError(
+                f"messages: the base's chat template must take every chat; it says {why!r}",
+                parameter="messages",
+                remedy="Mend the roles or their order, or choose another base.",
+            ) from error
+
+    def taught(self, messages: Sequence[Message], tools: str | None = None) -> tuple[str, list[Span]]:
+        """The text of a chat, and where in it stands what the assistant says, its end mark included.
+
+        Raises:
+            DataError: as `render`.
+        """
+        text = self.render(messages, tools)
+        answers = [at for at, message in enumerate(messages) if message.get("role") == "assistant"]
+        if len(answers) <= MAX_TURNS:
+            try:
+                return text, [self._span(text, messages, at, tools) for at in answers]
+            except DataError:  # a template that takes whole chats alone
+                pass
+        return text, _found(text, messages)
+
+    def answer(self, prompt: Sequence[Message], said: Sequence[Message]) -> tuple[str, list[Span]]:
+        """The text of a chat that goes on with `said`, and where that stands.
+
+        Raises:
+            DataError: as `render`.
+        """
+        text = self.render([*prompt, *said])
+        try:
+            begin = _common(text, self.render(prompt, prompt=True)) if prompt else 0
+        except DataError:  # a template that takes whole chats alone
+            begin = max(0, text.rfind(str(said[0].get("content") or "").strip()) if said else 0)
+        return text, [(begin, len(text))] if said else []
+
+    def _span(self, text: str, messages: Sequence[Message], at: int, tools: str | None) -> Span:
+        begin = _common(text, self.render(messages[:at], tools, prompt=True))
+        return begin, max(begin, _common(text, self.render(messages[: at + 1], tools)))
+
+
+def chat_template(folder: Path) -> ChatTemplate:
+    """The template in a base's folder, or `CHATML`.
+
+    Raises:
+        DataError: the template is too long, or no Jinja.
+    """
+    from jinja2 import TemplateError
+
+    config = _config(folder)
+    source = _source(folder, config)
+    if source is not None and len(source) > MAX_TEMPLATE_CHARS:
+        raise _wrong(f"it has {len(source):,} characters; at most {MAX_TEMPLATE_CHARS:,} are read")
+    try:
+        _compiled(source or CHATML)
+    except TemplateError as error:
+        raise _wrong(str(error)[:200]) from error
+    tokens = {name: _token(config.get(name)) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+    return ChatTemplate(source=source or CHATML, own=source is not None, tokens=tokens)
+
+
+def _source(folder: Path, config: JSON) -> str | None:
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8", errors="replace")
+    given = config.get("chat_template")
+    if isinstance(given, list):  # several by name
+        named = {str(one.get("name")): one.get("template") for one in given if isinstance(one, dict)}
+        given = named.get("default") or next(iter(named.values()), None)
+    return given if isinstance(given, str) and given else None
+
+
+def _config(folder: Path) -> JSON:
+    path = folder / "tokenizer_config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _token(value: Any) -> str:
+    return str(value.get("content", "")) if isinstance(value, dict) else str(value or "")
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: str) -> Any:
+    """As transformers compiles it, so that a template means the same here."""
+    import re
+
+    from jinja2 import ext
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    jinja = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[ext.loopcontrols])
+    jinja.filters["tojson"] = lambda value, **how: json.dumps(value, ensure_ascii=False, indent=how.get("indent"))
+    jinja.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: now().strftime(form)}
+    # `generation` marks what the assistant says, for trainers; here it means nothing.
+    opened = re.sub(r"\{%(-?)\s*generation\s*(-?)%\}", r"{%\1 if true \2%}", source)
+    return jinja.from_string(re.sub(r"\{%(-?)\s*endgeneration\s*(-?)%\}", r"{%\1 endif \2%}", opened))
+
+
+def _refuse(message: str) -> NoReturn:
+    from jinja2 import TemplateError
+
+    raise TemplateError(message)
+
+
+def _plain(message: Message) -> JSON:
+    """A message as templates expect it: no key without a value, tool calls as a list."""
+    plain = {str(key): value for key, value in message.items() if value is not None or key == "content"}
+    if isinstance(plain.get("tool_calls"), str):
+        plain["tool_calls"] = json.loads(plain["tool_calls"])
+    plain.setdefault("content", "")
+    return plain
+
+
+def _joined(pieces: Any) -> str:
+    parts, num_chars = [], 0
+    for piece in pieces:
+        num_chars += len(piece)
+        if num_chars > MAX_CHARS:
+            raise ValueError(f"the chat is longer than {MAX_CHARS:,} characters")
+        parts.append(piece)
+    return "".join(parts)
+
+
+def _found(text: str, messages: Sequence[Message]) -> list[Span]:
+    spans, at = [], 0
+    for message in messages:
+        content = str(message.get("content") or "").strip()
+        start = text.find(content, at)
+        if not content or start < 0:
+            continue
+        at = start + len(content)
+        if message.get("role") == "assistant":
+            spans.append((start, at))
+    return spans
+
+
+def _common(text: str, other: str) -> int:
+    """How many characters two texts share from their beginning."""
+    if text.startswith(other):
+        return len(other)
+    low, high = 0, min(len(text), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text[:middle] == other[:middle] else (low, middle - 1)
+    return low
+
+
+def _wrong(why: str) -> DataError:
+    return DataError(
+        f"base: its chat template must be Jinja that can be run; {why}",
+        parameter="base",
+        remedy="Choose another base, or mend its tokenizer_config.json.",
+    )

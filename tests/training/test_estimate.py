@@ -1,0 +1,79 @@
+"""How long a training will take: what the estimate is made of."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelmint.core.errors import DataError
+from modelmint.core.money import machine_cost, money
+from modelmint.core.stage import StageContext
+from modelmint.core.types import Dataset
+from modelmint.training.estimate import batch_widths, estimate
+from modelmint.training.finetune import TrainInputs, TrainOutputs, train
+from modelmint.training.spec import FinetuneSpec
+from tests.tiny_base import questions
+
+LENGTHS = [4, 5, 6, 7, 8, 9, 10, 30] * 40
+
+
+@pytest.fixture
+def estimated(base: Path) -> Callable[..., dict[str, Any]]:
+    def run(*, num_rows: int = 320, num_validation_rows: int = 0, **spec: Any) -> dict[str, Any]:
+        given = FinetuneSpec(
+            **{"base": str(base), "max_tokens": 32, "batch_size": 8, "epochs": 1, "min_steps": 0, **spec}
+        )
+        return estimate(
+            given,
+            num_rows=num_rows,
+            num_validation_rows=num_validation_rows,
+            lengths=LENGTHS,
+            num_threads=1,
+            machine_hour="3.60 USD",
+        )
+
+    return run
+
+
+def test_the_widths_are_those_of_the_batches_that_training_makes() -> None:
+    widths = batch_widths(LENGTHS, FinetuneSpec(batch_size=8, max_tokens=16))
+    # Rows of like length are together: of eight lengths each has its own batches, and the longest is cut.
+    assert (len(widths), sorted(set(widths.tolist()))) == (40, [4, 5, 6, 7, 8, 9, 10, 16])
+
+
+def test_few_long_rows_weigh_with_their_batches_and_no_more() -> None:
+    widths = batch_widths([10] * 990 + [100] * 10, FinetuneSpec(batch_size=10))
+    assert 10.9 <= widths.mean() < 15
+
+
+def test_the_parts_add_up_to_the_whole_and_its_cost(estimated: Callable[..., dict[str, Any]]) -> None:
+    found = estimated(num_validation_rows=100)
+    assert sum(found["parts"].values()) == pytest.approx(found["seconds"], abs=0.3)
+    expected = machine_cost(found["seconds"], "3.60 USD")
+    assert float(money(found["cost"]).amount) == pytest.approx(float(expected.amount), abs=1e-3)
+
+
+def test_twice_the_epochs_take_about_twice_the_steps(estimated: Callable[..., dict[str, Any]]) -> None:
+    once, ten_times = estimated(), estimated(epochs=10)
+    assert 4 < ten_times["parts"]["steps"] / max(once["parts"]["steps"], 0.1) < 25
+
+
+def test_without_validation_rows_nothing_is_taken_for_validation(estimated: Callable[..., dict[str, Any]]) -> None:
+    assert estimated()["parts"]["validation"] == 0
+
+
+def test_what_training_took_has_its_cost(learn: Callable[..., TrainOutputs]) -> None:
+    measured = learn(questions(80)).training.measured
+    assert measured["cost"] == str(machine_cost(measured["seconds"], "0.10 USD"))
+
+
+def test_rows_of_another_task_are_refused_by_name(
+    context: StageContext, dataset: Callable[..., Dataset], desk: Any, base: Path
+) -> None:
+    import pyarrow as pa
+
+    chats = desk.dataset("train", pa.table({"_row": ["a"], "messages": ["b"]}), facts={"task": "chat"})
+    inputs = TrainInputs(train=chats, validation=dataset(questions(10)))
+    with pytest.raises(DataError, match=r"must be a dataset for text-classification.*is for chat"):
+        train(FinetuneSpec(base=str(base)), inputs, context)
