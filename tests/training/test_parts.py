@@ -78,7 +78,14 @@ def test_a_narrow_vocabulary_keeps_the_padding_id_that_positions_are_counted_fro
 
 def test_an_estimate_grows_with_the_rows(base: Path) -> None:
     spec = FinetuneSpec(base=str(base), max_tokens=16, epochs=1, min_steps=0, precision="fp32")
-    found = estimate(spec, 100_000, [5, 9, 12, 400], num_threads=1)
+    found = estimate(
+        spec,
+        num_rows=100_000,
+        num_validation_rows=1_000,
+        lengths=[5, 9, 12, 400],
+        num_threads=1,
+        machine_hour="0.10 USD",
+    )
     assert found["seconds"] > 100_000 / found["examples_per_s"] > 0
     assert found["memory_bytes"] > 0
 

@@ -26,7 +26,14 @@ def show_peek(body: Body) -> None:
     for warning in body["warnings"]:
         out.print(f"[yellow]![/] {warning}", highlight=False)
     spec = ", ".join(f"{key}: {_yaml(value)}" for key, value in body["spec"].items())
-    out.print(f"in a recipe:  - collect: {{{spec}}}", highlight=False, markup=False)
+    out.print(
+        f"in a recipe:  - collect: {{{spec}}}",
+        highlight=False,
+        markup=False,
+        no_wrap=True,
+        overflow="ignore",
+        crop=False,
+    )
 
 
 def show_diff(body: Body) -> None:

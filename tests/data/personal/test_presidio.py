@@ -10,7 +10,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
 from modelmint.data.deidentify import DeidentifyInputs, DeidentifySpec, deidentify
 
-from .conftest import texts_of
+from ..conftest import texts_of
 
 INSTALLED = importlib.util.find_spec("presidio_analyzer") is not None
 

@@ -9,7 +9,7 @@ import pytest
 
 from modelmint.core.errors import DataError
 
-from .conftest import reasons_of, texts_of
+from ..conftest import reasons_of, texts_of
 
 Write = Callable[..., Path]
 Collected = Callable[..., Any]

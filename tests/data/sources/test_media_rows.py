@@ -13,7 +13,7 @@ from modelmint.data.sources.media_rows import audio_rows, image_rows
 from modelmint.data.sources.parsing import Bounds
 from modelmint.data.sources.rows import Reading, Row, SourceFile
 
-from . import files_made as make
+from .. import files_made as make
 
 Images = Callable[..., Path]
 

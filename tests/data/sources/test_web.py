@@ -15,7 +15,7 @@ from modelmint.data.sources.web import Limits, fetch, system_addresses, validato
 from modelmint.data.sources.web_headers import next_link, suffix_for
 from modelmint.data.sources.web_source import Paging, fetch_records
 
-from .web_server import certificate, response, serving
+from ..web_server import certificate, response, serving
 
 CSV = b"text,label\nhello,a\nbye,b\n"
 

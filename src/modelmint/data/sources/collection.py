@@ -20,7 +20,6 @@ def collection(facts: JSON, provenance: JSON, census: Census, quarantine: Quaran
     labels: Sequence[tuple[str, int]] = Counter(facts["labels"]).most_common()
     told: JSON = {
         **facts,
-        "provenance": provenance,
         "columns": census.columns.facts(),
         "lengths": census.lengths(),
         "quarantined": [{"reason": reason, "rows": facts["rows_quarantined"][reason], "examples": examples}
@@ -30,7 +29,9 @@ def collection(facts: JSON, provenance: JSON, census: Census, quarantine: Quaran
         "refused": [],
     }  # fmt: skip
     told["warnings"] = list(_warnings(told, census))
-    return ctx.desk.report("collection", told, renderings={"report.html": collection_page(told)})
+    page = collection_page(told | {"provenance": provenance})
+    # Where it came from is no fact: the same rows elsewhere are the same dataset, with the same report.
+    return ctx.desk.report("collection", told, measured={"provenance": provenance}, renderings={"report.html": page})
 
 
 def _warnings(facts: JSON, census: Census) -> Iterator[str]:
