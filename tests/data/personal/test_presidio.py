@@ -9,8 +9,7 @@ from modelmint.core.errors import InputError
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
 from modelmint.data.deidentify import DeidentifyInputs, DeidentifySpec, deidentify
-
-from ..conftest import texts_of
+from tests.data.conftest import texts_of
 
 INSTALLED = importlib.util.find_spec("presidio_analyzer") is not None
 

@@ -23,8 +23,7 @@ from modelmint.data.sources.places import local_files
 from modelmint.data.sources.plan import plan_of, reading_of
 from modelmint.data.sources.readers import format_named, read_rows
 from modelmint.data.sources.rows import Reading, SourceFile
-
-from ..conftest import rows_of
+from tests.data.conftest import rows_of
 
 Write = Callable[..., Path]
 

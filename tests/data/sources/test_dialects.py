@@ -15,8 +15,7 @@ from modelmint.core.forms import FORMS
 from modelmint.data.collect import CollectSpec
 from modelmint.data.sources.checks import BadRowError, Checks
 from modelmint.data.sources.dialects import DIALECTS, recognised
-
-from ..conftest import reasons_of, rows_of
+from tests.data.conftest import reasons_of, rows_of
 
 Write = Callable[..., Path]
 Collected = Callable[..., Any]

@@ -9,8 +9,7 @@ import pytest
 from modelmint.core.errors import DataError, InputError
 from modelmint.data.sources.document_rows import document_folder_rows, document_rows
 from modelmint.data.sources.rows import Reading, Row, SourceFile
-
-from .. import files_made as make
+from tests.data import files_made as make
 
 Folder = Callable[..., Path]
 

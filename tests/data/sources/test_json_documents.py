@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from modelmint.core.errors import DataError
-
-from ..conftest import reasons_of, texts_of
+from tests.data.conftest import reasons_of, texts_of
 
 Write = Callable[..., Path]
 Collected = Callable[..., Any]

@@ -12,8 +12,7 @@ from modelmint.data.sources.folders import kind_of
 from modelmint.data.sources.media_rows import audio_rows, image_rows
 from modelmint.data.sources.parsing import Bounds
 from modelmint.data.sources.rows import Reading, Row, SourceFile
-
-from .. import files_made as make
+from tests.data import files_made as make
 
 Images = Callable[..., Path]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelmint.data.sources.parsing import Bounds, Parser
-
-from .. import files_made as make
+from tests.data import files_made as make
 
 SLOW = b"BT /F 12 Tf 50 700 Td " + b"<0041> Tj 1 0 Td " * 400_000 + b"ET"
 

@@ -14,8 +14,7 @@ from modelmint.data.sources.public_urls import Allowed, parse_url
 from modelmint.data.sources.web import Limits, fetch, system_addresses, validators
 from modelmint.data.sources.web_headers import next_link, suffix_for
 from modelmint.data.sources.web_source import Paging, fetch_records
-
-from ..web_server import certificate, response, serving
+from tests.data.web_server import certificate, response, serving
 
 CSV = b"text,label\nhello,a\nbye,b\n"
 

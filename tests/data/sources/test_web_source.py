@@ -11,9 +11,8 @@ import pytest
 
 from modelmint.core.errors import DataError
 from modelmint.data.collect import CollectSpec, fingerprint
-
-from ..conftest import texts_of
-from ..web_server import response, serving
+from tests.data.conftest import texts_of
+from tests.data.web_server import response, serving
 
 CSV = b"text,label\nhello,a\nbye,b\n"
 Collected = Callable[..., Any]
