@@ -1,0 +1,102 @@
+"""What `export` writes, `collect` reads back: in every format, for every task, nothing but our own columns changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from modelmint.core import tables
+from modelmint.core.forms import FORMS
+from modelmint.core.types import Dataset
+from modelmint.data.collect import CollectOutputs
+from modelmint.data.export import export, formats
+
+USER, ASSISTANT = "user", "assistant"
+CHAT = [
+    {"role": USER, "content": "Where is my parcel?"},
+    {"role": ASSISTANT, "content": "On its way."},
+    {"role": USER, "content": "真的吗？\n=1+1"},
+    {"role": ASSISTANT, "content": '是的, "yes"'},
+]
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "text-classification": [
+        {"text": "你好, \"a\" 'b'\nnext line", "label": "greeting"},
+        {"text": "=HYPERLINK(\"x\")", "label": "formula"},
+        {"text": "plain; with | separators\tand tabs", "label": "greeting"},
+    ],
+    "text-pair-classification": [
+        {"text": "a", "text_pair": "b, c", "label": "yes"},
+        {"text": "-d", "text_pair": "e", "label": "no"},
+    ],
+    "text-generation": [{"text": "First document.\nSecond line."}, {"text": "另一篇文档。"}],
+    "text2text-generation": [{"text": "Hallo", "target": "Hello"}, {"text": "=Welt", "target": "world"}],
+    "token-classification": [
+        {"tokens": ["Ada", "lives", "in", "New", "York"], "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"]},
+        {"tokens": ["上", "海"], "tags": ["B-LOC", "I-LOC"]},
+    ],
+    "question-answering": [
+        {"question": "Who?", "context": "Ada wrote it.", "answer": "Ada", "answer_start": 0},
+        {"question": "Where?", "context": "In London, in 1843.", "answer": "London", "answer_start": 3},
+    ],
+    "chat": [{"messages": CHAT, "tools": None}, {"messages": CHAT[:2], "tools": None}],
+    "preference": [
+        {"prompt": CHAT[:1], "chosen": CHAT[1:2], "rejected": [{"role": ASSISTANT, "content": "No."}]},
+        {"prompt": CHAT[:3], "chosen": CHAT[3:], "rejected": [{"role": ASSISTANT, "content": "不。"}]},
+    ],
+}  # fmt: skip
+SUFFIX = {"csv": ".csv", "tsv": ".tsv", "json": ".json", "parquet": ".parquet", "arrow": ".arrow", "excel": ".xlsx",
+          "text": ".txt", "conll": ".conll", "label-studio": ".json", "squad": ".json", "folder": ""}  # fmt: skip
+AS_CHAT = ("openai", "sharegpt", "alpaca", "query-response")
+CASES = [
+    (task, name)
+    for task in ROWS
+    for name in formats(task)
+    if not (task == "text2text-generation" and name in AS_CHAT)  # they come back as chats
+]
+
+
+@pytest.mark.parametrize(("task", "name"), CASES)
+def test_what_is_exported_is_read_back(
+    desk: Any, collected: Callable[..., CollectOutputs], tmp_path: Path, task: str, name: str
+) -> None:
+    made = _dataset(desk, task)
+    target = tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"
+    export(made, target, name)
+    how: dict[str, Any] = {"task": task}
+    if name in ("csv", "tsv"):
+        how["guarded"] = True
+    if name == "text":
+        how["cut"] = "paragraph"
+    back = collected(target, **how)
+    assert back.quarantine.num_rows == 0
+    expected = sorted(map(repr, _plain(made, task)))
+    assert sorted(map(repr, _plain(back.data, task))) == expected
+
+
+@pytest.mark.parametrize("name", AS_CHAT)
+def test_a_text_and_its_target_come_back_as_a_chat_of_two(
+    desk: Any, collected: Callable[..., CollectOutputs], tmp_path: Path, name: str
+) -> None:
+    export(_dataset(desk, "text2text-generation"), tmp_path / "out.jsonl", name)
+    back = _plain(collected(tmp_path / "out.jsonl").data, "chat")
+    assert [(USER, "Hallo"), (ASSISTANT, "Hello")] in [row["messages"] for row in back]
+
+
+def _dataset(desk: Any, task: str) -> Dataset:
+    schema = pa.schema([("_row", pa.string()), *FORMS[task].columns])
+    rows = [{"_row": f"r{at}", **row} for at, row in enumerate(ROWS[task])]
+    made: Dataset = desk.dataset("data", pa.Table.from_pylist(rows, schema=schema), facts={"task": task})
+    return made
+
+
+def _plain(data: Dataset, task: str) -> list[dict[str, Any]]:
+    """The canonical columns; messages by role and content."""
+    return [{name: _said(row.get(name)) for name in FORMS[task].columns.names} for row in tables.read(data).to_pylist()]
+
+
+def _said(cell: Any) -> Any:
+    if isinstance(cell, list) and cell and isinstance(cell[0], dict):
+        return [(message["role"], message["content"]) for message in cell]
+    return cell
