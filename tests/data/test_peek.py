@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelmint.core.errors import DataError
+from modelmint.core.errors import DataError, InputError
 from modelmint.data.peek import peek
 
 from .conftest import rows_of
@@ -143,3 +143,15 @@ def test_real_sets_are_told_apart(shared: Path) -> None:
              ("banking77", "telco_churn/all.csv.gz", "german_credit/all.csv", "multi30k_de_en", "wikitext2/test.txt.gz")}  # fmt: skip
     assert list(tasks.values()) == ["text-classification", "tabular-classification", "tabular-classification",
                                     "text2text-generation", "text-generation"]  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [{"task": "poetry"}, {"txet": "body"}, {"encoding": "klingon"}])
+def test_a_wrong_field_is_named(tmp_path: Path, known: dict[str, str]) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,b\n")
+    with pytest.raises(InputError, match=f"^{next(iter(known))}: "):
+        peek(str(tmp_path / "a.csv"), **known)
+
+
+def test_an_open_set_that_is_none_is_answered_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="Did you mean open:banking77"):
+        peek("open:banking7")

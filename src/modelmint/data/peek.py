@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from modelmint.core.errors import DataError
+from modelmint.core.errors import DataError, InputError
 from modelmint.core.forms import FORMS
 from modelmint.core.types import JSON
 from modelmint.data.collect import CollectSpec
@@ -50,9 +51,9 @@ def peek(source: str, **overrides: Any) -> JSON:
     Raises:
         DataError: nothing is there, or no kind that can be read.
         InputError, UnavailableError: what is elsewhere cannot be reached.
-        pydantic.ValidationError: an override is wrong.
+        InputError: an override is wrong.
     """
-    spec = CollectSpec(source=source, **overrides)
+    spec = _spec(source, overrides)
     if is_hub(source):
         raise DataError(
             f"source: {source} is a data set on a hub; only what is here or at a URL can be looked at",
@@ -62,6 +63,20 @@ def peek(source: str, **overrides: Any) -> JSON:
     with tempfile.TemporaryDirectory(prefix="modelmint-peek-") as folder:
         files = located(spec, Path(folder), lambda _done, _total, _said: None)
         return _Peek(spec, files, overrides).told()
+
+
+def _spec(source: str, fields: Mapping[str, Any]) -> CollectSpec:
+    try:
+        return CollectSpec(**{"source": source, **fields})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise InputError(
+            f"{place}: {message}" if place else message,
+            parameter=place or "source",
+            remedy="The reference of recipes (docs/reference/recipe.md) lists the fields of collect.",
+        ) from error
 
 
 class _Peek:
@@ -85,7 +100,7 @@ class _Peek:
             self.found |= {key: value for key, value in guess(self.columns).items() if key not in overrides}
         if (split := split_of(self.columns)) is not None and "split_column" not in overrides:
             self.found["split_column"] = split
-        self.spec = CollectSpec(**{"source": spec.source, **self.found, **overrides})
+        self.spec = _spec(spec.source, self.found | dict(overrides))
         self.task, self.dialect = choose(self.spec, self.records, self.kind.task)
         if self.dialect.name != "columns" or self.kind.task is not None:
             self.found["task"] = self.task

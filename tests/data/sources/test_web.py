@@ -157,7 +157,7 @@ def test_a_setting_that_is_no_host_is_refused(entry: str) -> None:
 def test_a_name_with_a_port_in_the_setting_opens_that_port_alone() -> None:
     allowed = Allowed.parse(["files.test:8443"])
     assert parse_url("https://files.test:8443/a", allowed).authority == "files.test:8443"
-    with pytest.raises(DataError, match="port must be 80 or 443"):
+    with pytest.raises(DataError, match="must have the port 80 or 443"):
         parse_url("https://files.test:8444/a", allowed)
 
 

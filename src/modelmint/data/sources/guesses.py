@@ -141,7 +141,7 @@ def _look(name: str, sample: Sequence[Mapping[str, Any]], kind: str) -> ColumnGu
     for python, said in ((list, "list"), (dict, "object"), (bytes, "bytes")):
         if filled and isinstance(filled[0], python):
             kind = said
-    written = [cell if isinstance(cell, str) else str(cell) for cell in filled]
+    written = [_written(cell) for cell in filled]
     distinct = tuple(dict.fromkeys(written))
     return ColumnGuess(
         name=name,
@@ -153,6 +153,10 @@ def _look(name: str, sample: Sequence[Mapping[str, Any]], kind: str) -> ColumnGu
         examples=tuple(one[:80] for one in distinct[:3]),
         values=distinct if len(distinct) <= _FEW_VALUES else (),
     )
+
+
+def _written(cell: Any) -> str:
+    return f"({len(cell):,} bytes)" if isinstance(cell, bytes) else str(cell)
 
 
 def _wide(written: Sequence[str]) -> bool:

@@ -108,7 +108,7 @@ def parse_url(url: str, allowed: Allowed) -> Target:
     target = Target(scheme=scheme, host=host, port=port, path=quote(path, safe=_KEPT))
     lifted = allowed.by_name(host, port) or (target.address is not None and allowed.by_network(target.address))
     if port not in _PORTS.values() and not (lifted and 0 < port < 65536):
-        raise _refused("its port must be 80 or 443", url, open_by_setting=True)
+        raise _refused("must have the port 80 or 443", url, open_by_setting=True)
     if target.address is None and not lifted and ("." not in host or host.endswith(_LOCAL_NAMES)):
         raise _refused("must name a public host", url, open_by_setting=True)
     return target
