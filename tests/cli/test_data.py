@@ -116,3 +116,14 @@ def test_a_licence_that_forbids_selling_is_named_with_its_parent(run: Run, tmp_p
     body = json.loads(run("licences", cleaned["stages"][0]["roles"]["data"][0], "--json"))
     assert body["may_be_sold"] == "no"
     assert [parent["licence"] for parent in body["because"]] == ["CC-BY-NC-4.0"]
+
+
+def test_every_page_of_a_run_is_written_with_an_index(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["text,label", *ROWS]) + "\n")
+    made = json.loads(run("stage", "collect", "--set", f"source={path}", "--json"))
+    assert run("pages", made["run"], str(tmp_path / "pages")).strip() == str(tmp_path / "pages" / "index.html")
+    assert {file.name for file in (tmp_path / "pages").iterdir()} == {"index.html", "01-collect.html"}
+    assert 'href="01-collect.html"' in (tmp_path / "pages" / "index.html").read_text()
+    with pytest.raises(InputError, match="must be new or empty"):
+        run("pages", made["run"], str(tmp_path / "pages"))
