@@ -155,3 +155,9 @@ def test_a_wrong_field_is_named(tmp_path: Path, known: dict[str, str]) -> None:
 def test_an_open_set_that_is_none_is_answered_with_those_there_are() -> None:
     with pytest.raises(InputError, match="Did you mean open:banking77"):
         peek("open:banking7")
+
+
+def test_a_stray_byte_does_not_make_utf8_another_encoding(tmp_path: Path) -> None:
+    rows = [f"这是第{at}条评论,好\n".encode() for at in range(20)]
+    (tmp_path / "a.csv").write_bytes(b"text,label\n" + b"".join(rows) + b"bad \xff byte,x\n" + b"".join(rows))
+    assert peek(str(tmp_path / "a.csv"))["encoding"] == "utf-8"

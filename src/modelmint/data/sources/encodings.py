@@ -108,7 +108,7 @@ def wrong_encoding(path: Path, *, gzipped: bool, encoding: str, line: int) -> Da
 def likely_encoding(sample: bytes) -> str | None:
     """One of utf-8, utf-16 (or -le, -be), gb18030 and cp1252 that decodes the sample; None when none is plausible."""
     wide = _utf16(sample)
-    if wide is not None or _decode(sample, "utf-8") is not None:
+    if wide is not None or _decode(sample, "utf-8") is not None or _nearly_utf8(sample):
         return wide or "utf-8"
     chinese = _decode(sample, "gb18030")
     if chinese is not None:
@@ -122,6 +122,13 @@ def likely_encoding(sample: bytes) -> str | None:
             return "gb18030"
     western = _decode(sample, "cp1252")
     return "cp1252" if western is not None else None
+
+
+def _nearly_utf8(sample: bytes) -> bool:
+    """Whether a few stray bytes spoil what is UTF-8: they go to quarantine, and the rest is read as it was written."""
+    foreign = [letter for letter in sample.decode("utf-8", "surrogateescape") if letter > "\x7f"]
+    stray = sum("\udc80" <= letter <= "\udcff" for letter in foreign)
+    return len(foreign) - stray > 8 * stray
 
 
 def head(path: Path, *, gzipped: bool) -> bytes:
