@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,11 +80,12 @@ def measuring() -> Iterator[Measuring]:
 def main() -> None:
     import modelmint.data
 
-    for module in pkgutil.iter_modules(modelmint.data.__path__, "modelmint.data."):
+    for module in pkgutil.walk_packages(modelmint.data.__path__, "modelmint.data."):
         if module.name.endswith(("_rows", "collect", "archives", "web_source", "parse_process", "office")):
             import_module(module.name)
     for name in WARM:
-        import_module(name)
+        with suppress(ModuleNotFoundError):  # pandas: pyarrow imports it where it is installed
+            import_module(name)
     import_module("modelmint.data.language.languages").language_of("The language model is loaded once a process.")
     for line in sys.stdin:
         reader, writer = os.pipe()
