@@ -22,7 +22,8 @@ from rich.table import Table
 
 import modelmint
 from modelmint.cli.progress import watching
-from modelmint.cli.show import percent, size
+from modelmint.cli.show import percent
+from modelmint.core.formats import size
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -49,6 +49,12 @@ def test_another_text_in_the_same_row_is_a_change_with_both_texts(dataset: Make)
     assert (example["before"]["text"], example["after"]["text"]) == ("text 0", "mended")
 
 
+@pytest.mark.parametrize("mended", ["text  0", "Text 0", "ｔext 0"])
+def test_a_text_that_was_mended_is_a_change_however_small(dataset: Make, mended: str) -> None:
+    found = diff(dataset(ROWS), dataset([{"text": mended, "label": "a"}, *ROWS[1:]]))
+    assert rows(**found["rows"]) == {"same": 5, "changed": 1}
+
+
 def test_copies_are_paired_each_once(dataset: Make) -> None:
     copy = {"text": "x", "label": "a"}
     assert rows(**diff(dataset([copy] * 3), dataset([copy] * 5))["rows"]) == {"same": 3, "added": 2}

@@ -29,9 +29,6 @@ DEFAULT_TENANT = "default"
 
 _Kind = TypeVar("_Kind", bound=Artifact)
 
-Outputs = Mapping[str, Sequence[str]]
-"""role -> artifact ids"""
-
 
 class Catalog:
     """Artifacts of one tenant. Safe to share between threads; processes open their own."""

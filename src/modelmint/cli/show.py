@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from modelmint.core.formats import size
+
 Body = Mapping[str, Any]
 
 
@@ -152,15 +154,6 @@ def show_tree(body: Body) -> None:
     root = Tree(f"{body['kind']} [bold]{body['name']}[/] {body['id']}")
     grow(root, body["parents"])
     console().print(root)
-
-
-def size(num_bytes: float) -> str:
-    """Bytes for people: ``22.1 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if num_bytes < 1000 or unit == "GB":
-            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return ""
 
 
 def percent(metric: Body) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from modelmint.cli.show import Body, console, list_rows, size, titled_table
+from modelmint.cli.show import Body, console, list_rows, titled_table
+from modelmint.core.formats import size
 
 MAX_CHARS = 60
 

@@ -5,8 +5,8 @@ A gate that cannot be computed blocks.
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from modelmint.core.errors import InputError
 
@@ -24,6 +24,16 @@ class Verdict(TypedDict):
     value: float | None
     passed: bool
     reason: str
+
+
+def readable(gates: Any, parse: Callable[[Any], Any]) -> Any:
+    """The gates of a spec as given, once `parse` has read them: for a validator, so that a recipe can name the line."""
+    if isinstance(gates, Mapping):
+        try:
+            parse(gates)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+    return gates
 
 
 def holds(value: float, operator: str, limit: float) -> bool:

@@ -23,8 +23,6 @@ from modelmint.data.sources.places import fingerprint_of, is_hub, shown
 from modelmint.data.sources.plan import Plan, plan_of
 from modelmint.data.sources.source_spec import Column, SourceSpec
 
-CONSENTS = ("consent", "contract", "legal_obligation", "legitimate_interest", "public_data", "synthetic", "unknown")
-
 
 class CollectSpec(SourceSpec):
     """Read a source into a dataset: a file, a folder, a hub data set, a query, a URL."""

@@ -5,6 +5,7 @@ Rows are paired in turn by what says most about them: the same id, content and l
 What is left was removed or added. So a line put on top of a file is one row added, not every row changed.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from modelmint.core.forms import Form
 from modelmint.core.tables import batches
 from modelmint.core.types import JSON, Dataset
 from modelmint.data.index import rows_at
-from modelmint.data.text import fingerprints, mix
+from modelmint.data.text import mix
 
 NUM_EXAMPLES = 5
 MAX_LABEL_CHANGES = 50
@@ -87,7 +88,7 @@ class _Side:
 
     def label_keys(self) -> Keys:
         """(N,) the label's own digest: equal on both sides for equal names."""
-        return fingerprints(self.label_names, casefold=False)[self.label] if len(self) else np.empty(0, np.uint64)
+        return _exact(self.label_names)[self.label] if len(self) else np.empty(0, np.uint64)
 
 
 def _read(data: Dataset, form: Form) -> _Side:
@@ -98,8 +99,8 @@ def _read(data: Dataset, form: Form) -> _Side:
     for batch in batches(data):
         schema = batch.schema
         said = forms.contents(batch, form)
-        rows.append(fingerprints(batch.column("_row").to_pylist(), casefold=False))
-        contents.append(fingerprints(said, casefold=False))
+        rows.append(_exact(batch.column("_row").to_pylist()))
+        contents.append(_exact(said))
         labels.append(np.array([codes.setdefault(name, len(codes)) for name in forms.labels(batch, form)], np.int32))
         chars.append(np.array([len(text) for text in said], np.int64))
         for name in schema.names:
@@ -113,6 +114,12 @@ def _read(data: Dataset, form: Form) -> _Side:
         schema=schema,
         num_missing=missing,
     )
+
+
+def _exact(texts: Sequence[str]) -> Keys:
+    """(N,) 64-bit digests; a text of which only a space was mended has another one."""
+    digests = b"".join(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def _joined(parts: Sequence[Any], kind: Any) -> Any:

@@ -21,11 +21,6 @@ def plain_cell(text: str) -> str:
     return _GUARDED.sub("", text)
 
 
-def is_formula(text: str) -> bool:
-    """Whether `safe_cell` changes the text."""
-    return safe_cell(text) != text
-
-
 # After the place: apostrophes (so that a guarded text is guarded once more and can be told apart), spaces that some
 # programs skip, and the sign, also in its full-width form. A tab or line break counts at the very start only.
 _SIGN = "(?='*[ \u00a0\u3000\u200b\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-])"

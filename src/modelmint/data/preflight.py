@@ -1,15 +1,13 @@
 """preflight: look at the data before money is spent on it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from modelmint.core.errors import InputError
 from modelmint.core.forms import Form, form_of, text_paths
-from modelmint.core.gates import Verdict, refusals
+from modelmint.core.gates import Verdict, readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
@@ -66,12 +64,7 @@ class PreflightSpec(Spec):
     @field_validator("gates", mode="before")
     @classmethod
     def _readable(cls, gates: Any) -> Any:
-        if isinstance(gates, Mapping):
-            try:
-                parse(gates)
-            except InputError as error:
-                raise ValueError(str(error)) from error  # so that the recipe can name the line
-        return gates
+        return readable(gates, parse)
 
     @property
     def reader(self) -> str | None:

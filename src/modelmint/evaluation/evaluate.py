@@ -10,8 +10,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from modelmint.core.clock import monotonic_s
-from modelmint.core.errors import InputError
-from modelmint.core.gates import Verdict, refusals
+from modelmint.core.gates import Verdict, readable, refusals
 from modelmint.core.money import Money, money
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
@@ -56,12 +55,7 @@ class EvaluateSpec(Spec):
     @field_validator("gates", mode="before")
     @classmethod
     def _readable(cls, gates: Any) -> Any:
-        if isinstance(gates, Mapping):
-            try:
-                parse(gates)
-            except InputError as error:
-                raise ValueError(str(error)) from error  # so that the recipe can name the line
-        return gates
+        return readable(gates, parse)
 
     @model_validator(mode="after")
     def _baseline_is_there(self) -> Self:

@@ -14,20 +14,6 @@ from tests.data import files_made as make
 Folder = Callable[..., Path]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    """``folder({"spam/1.txt": "buy"})``: a folder with these files."""
-
-    def write(files: dict[str, str | bytes]) -> Path:
-        for name, content in files.items():
-            path = tmp_path / "source" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return tmp_path / "source"
-
-    return write
-
-
 def read(path: Path, **how: Any) -> list[Row]:
     source = SourceFile(path=path, key="data", split=None, format="documents")
     return list((document_folder_rows if path.is_dir() else document_rows)(source, Reading(**how)))

@@ -17,20 +17,6 @@ from tests.data import files_made as make
 Images = Callable[..., Path]
 
 
-@pytest.fixture
-def images(tmp_path: Path) -> Images:
-    """``images({"cat/1.png": b"..."})``: a folder with these files."""
-
-    def write(files: dict[str, bytes | str]) -> Path:
-        for name, data in files.items():
-            path = tmp_path / "source" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return tmp_path / "source"
-
-    return write
-
-
 def read(path: Path, kind: str = "image", **how: Any) -> list[Row]:
     source = SourceFile(path=path, key="data", split=None, format=kind)
     return list((image_rows if kind == "image" else audio_rows)(source, Reading(**how)))
@@ -40,17 +26,17 @@ def reasons(path: Path, kind: str = "image", **how: Any) -> list[str]:
     return [row.reason for row in read(path, kind, **how)]
 
 
-def test_an_image_is_kept_as_it_is(images: Images) -> None:
+def test_an_image_is_kept_as_it_is(folder: Images) -> None:
     kinds = {kind: make.image(kind) for kind in ("bmp", "gif", "jpg", "png", "webp")}
-    rows = read(images({f"cat/1.{kind}": data for kind, data in kinds.items()}))
+    rows = read(folder({f"cat/1.{kind}": data for kind, data in kinds.items()}))
     assert [row.cells for row in rows] == [
         {"image": data, "label": "cat", "file": f"cat/1.{kind}", "width": 8, "height": 6, "format": kind}
         for kind, data in kinds.items()
     ]
 
 
-def test_the_format_is_that_of_the_bytes(images: Images) -> None:
-    row = read(images({"cat/1.png": make.image("jpg")}))[0]
+def test_the_format_is_that_of_the_bytes(folder: Images) -> None:
+    row = read(folder({"cat/1.png": make.image("jpg")}))[0]
     assert row.cells is not None
     assert row.cells["format"] == "jpg"
 
@@ -69,23 +55,23 @@ BAD_IMAGES = {
 }
 
 
-def test_bad_images_among_good_ones_are_named(images: Images) -> None:
-    rows = read(images({f"a/{name}.png": data for name, (data, _) in BAD_IMAGES.items()}))
+def test_bad_images_among_good_ones_are_named(folder: Images) -> None:
+    rows = read(folder({f"a/{name}.png": data for name, (data, _) in BAD_IMAGES.items()}))
     assert [row.reason for row in rows] == [BAD_IMAGES[name][1] for name in sorted(BAD_IMAGES)]
 
 
-def test_an_image_of_more_pixels_than_allowed_is_named(images: Images) -> None:
-    path = images({"a/1.png": make.image(width=100, height=100)})
+def test_an_image_of_more_pixels_than_allowed_is_named(folder: Images) -> None:
+    path = folder({"a/1.png": make.image(width=100, height=100)})
     assert reasons(path, bounds=Bounds(max_pixels=9_999)) == ["too_many_pixels"]
 
 
-def test_a_file_larger_than_allowed_is_named(images: Images) -> None:
-    assert reasons(images({"a/1.bmp": make.image("bmp")}), bounds=Bounds(max_file_bytes=50)) == ["too_large"]
+def test_a_file_larger_than_allowed_is_named(folder: Images) -> None:
+    assert reasons(folder({"a/1.bmp": make.image("bmp")}), bounds=Bounds(max_file_bytes=50)) == ["too_large"]
 
 
-def test_metadata_as_of_an_imagefolder_is_read(images: Images) -> None:
+def test_metadata_as_of_an_imagefolder_is_read(folder: Images) -> None:
     lines = '{"file_name": "1.png", "label": "cat", "age": 3}\n{"file_name": "2.png", "label": "dog", "age": 4}\n'
-    rows = read(images({"metadata.jsonl": lines, "1.png": make.image(), "2.png": make.image()}))
+    rows = read(folder({"metadata.jsonl": lines, "1.png": make.image(), "2.png": make.image()}))
     assert [(row.cells["label"], row.cells["age"]) for row in rows if row.cells] == [("cat", 3), ("dog", 4)]
 
 
@@ -101,8 +87,8 @@ def test_metadata_as_of_an_imagefolder_is_read(images: Images) -> None:
         ([".hidden.png"], None),
     ],
 )
-def test_a_folder_is_told_by_its_files(images: Images, names: list[str], kind: str | None) -> None:
-    assert kind_of(images(dict.fromkeys(names, b"x"))) == kind
+def test_a_folder_is_told_by_its_files(folder: Images, names: list[str], kind: str | None) -> None:
+    assert kind_of(folder(dict.fromkeys(names, b"x"))) == kind
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])

@@ -25,9 +25,3 @@ def near(
         said.search(text, max(0, start - before), start) is not None
         or said.search(text, end, min(len(text), end + after)) is not None
     )
-
-
-def no_letter_follows(text: str, end: int) -> bool:
-    """Whether a number or a code ends there. Chinese has no word boundaries, so only ASCII counts."""
-    after = text[end : end + 1]
-    return not (after.isascii() and after.isalnum())

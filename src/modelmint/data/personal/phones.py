@@ -42,11 +42,6 @@ _LABELLED = re.compile(
     r"(?= ?[-(/,\\]{0,2} ?(?:office|fax|mobile|cell|desk|home|work|tel|phone)\b)",
     re.IGNORECASE,
 )
-_ANNOUNCING = (
-    "phone", "mobile", "cell", "tel", "desk", "office", "fax", "app", "call", "ring", "text", "reach", "contact",
-    "answering", "available", "message", "registered", "home", "work", "电话", "手机", "座机", "致电", "拨打",
-)  # fmt: skip
-"""One of these stands in every text of the two expressions above: a quick look before them."""
 _OTHER_NUMBER = re.compile(
     r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9]{4}[-. ][0-9]{1,2}[-. ][0-9]{1,2}|[0-9]{1,2}[-. ][0-9]{1,2}[-. ][0-9]{4}"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2} [0-9]{1,2}"

@@ -74,25 +74,9 @@ def unpack(
     return Unpacked(path=_inner(folder), num_files=num_files, num_bytes=num_bytes, left_out=tuple(names.left_out))
 
 
-def check_zip(path: Path, *, bounds: Bounds | None = None) -> None:
-    """Read a container (.xlsx, .docx) to its end, keeping nothing: the same checks as for an archive.
-
-    Raises:
-        DataError: damaged, or an entry that is not taken.
-    """
-    bounds = bounds or CONTAINER
-    for entry in zip_entries(path, bounds, Names(archive=path.name, bounds=bounds)):
-        for _ in entry.pieces:
-            pass
-
-
 def is_archive(name: str) -> bool:
     """Whether a file of that name is to be unpacked before it can be read; readers take ``.gz`` of one file as it is."""
     return name.lower().endswith((".zip", *_TARS, *(suffix for suffix in PACKINGS if suffix != ".gz")))
-
-
-CONTAINER = Bounds(max_bytes=1 << 30, max_entries=10_000, free_bytes=32 << 20, max_ratio=200)
-"""The bounds of a document that is a ZIP container."""
 
 
 def _entries(path: Path, bounds: Bounds, names: Names) -> Iterator[Entry]:

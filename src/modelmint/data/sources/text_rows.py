@@ -8,7 +8,6 @@ from modelmint.data.sources.lines import MAX_RECORD_CHARS, Lines, RecordTooLongE
 from modelmint.data.sources.rows import ROWS_A_STEP, Reading, Row, SourceFile
 
 _HEAD_CHARS = 1 << 18
-_PART_CHARS = 1 << 18
 
 
 def text_rows(file: SourceFile, how: Reading) -> Iterator[Row]:
