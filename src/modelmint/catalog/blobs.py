@@ -1,21 +1,24 @@
 """Content-addressed bytes. A blob's name is the SHA-256 of what is stored; it is written once and verified on read.
 
-On a local disk: written to a temporary name, fsynced, renamed, the folder fsynced; a crash leaves a temporary file and
-never half a blob. Elsewhere (``s3://``, ``gs://``, ``memory://``) by fsspec, whose uploads become visible when whole.
+On a local disk: fsynced, then given its name by a link, or from another disk copied beside it and renamed, the folder
+fsynced; a crash leaves no half blob, and a half copy is removed an hour later. Elsewhere (``s3://``, ``gs://``, ``memory://``) by fsspec, whose uploads become visible when whole.
 """
 
 import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from modelmint.core.errors import IntegrityError, StorageFullError
 from modelmint.core.hashing import CHUNK_BYTES, file_digest
 
+ABANDONED_S = 3600.0
+"""A copy that nothing was written to for so long has no process any more."""
 _NO_SPACE = 28  # errno.ENOSPC
 
 
@@ -30,6 +33,8 @@ class Blobs(Protocol):
 
     def remove(self, name: str) -> None: ...
     def names(self) -> Iterator[str]: ...
+    def sweep(self) -> None:
+        """Remove what processes that died while they copied have left; what is being copied now stays."""
 
 
 class LocalBlobs:
@@ -44,16 +49,11 @@ class LocalBlobs:
             return
         with no_space(self.folder):
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = target.with_name(f".{name}.{secrets.token_hex(8)}")
+            _fsync(file)
             try:
-                os.link(file, draft)  # the same disk: no copy
-            except OSError:
-                shutil.copyfile(file, draft)
-            try:
-                _fsync(draft)
-                draft.rename(target)
-            finally:
-                draft.unlink(missing_ok=True)
+                os.link(file, target)  # the same disk: no copy, and no moment at which the blob is not whole
+            except OSError:  # another disk, or a blob that is there and broken
+                self._copy(file, target)
             _fsync(target.parent)
             _fsync(self.folder)
 
@@ -70,6 +70,21 @@ class LocalBlobs:
 
     def names(self) -> Iterator[str]:
         return (path.name for path in self.folder.glob("??/*") if not path.name.startswith("."))
+
+    def sweep(self) -> None:
+        for draft in self.folder.glob("??/.*"):
+            with suppress(FileNotFoundError):
+                if time.time() - draft.stat().st_mtime > ABANDONED_S:
+                    draft.unlink()
+
+    def _copy(self, file: Path, target: Path) -> None:
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        try:
+            shutil.copyfile(file, draft)
+            _fsync(draft)
+            draft.rename(target)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name
@@ -108,6 +123,9 @@ class RemoteBlobs:
     def names(self) -> Iterator[str]:
         found = self.filesystem.find(self.root) if self.filesystem.exists(self.root) else []
         return (str(path).rsplit("/", 1)[-1] for path in found)
+
+    def sweep(self) -> None:
+        """Nothing to do: an upload that did not end is not there."""
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name[:2]}/{name}"

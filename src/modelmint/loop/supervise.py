@@ -101,10 +101,11 @@ def stage_folder(catalog: Catalog) -> Path:
 
 
 def sweep(catalog: Catalog) -> None:
-    """Remove the folders of executions whose worker is dead."""
+    """Remove the folders of executions whose worker is dead, and what such a worker was copying into the store."""
     for folder in (catalog.settings.scratch / "stages").glob("*@*-*"):
         if not is_alive(folder.name.rpartition("-")[0]):
             shutil.rmtree(folder, ignore_errors=True)
+    catalog.blobs.sweep()
 
 
 def _follow(
