@@ -11,7 +11,7 @@ import pytest
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
-from modelmint.training.finetune import FinetuneSpec, TrainInputs, train
+from modelmint.training.train import TrainInputs, TrainSpec, train
 from tests.tiny_base import questions, write_base
 
 
@@ -34,7 +34,7 @@ def model(
         "engine": "torch",
     }
     if not trained_folder.exists():
-        spec = FinetuneSpec(
+        spec = TrainSpec(
             base=str(write_base(tmp_path / "base")),
             epochs=4,
             batch_size=8,

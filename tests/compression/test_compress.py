@@ -15,7 +15,7 @@ from modelmint.compression.quantize import quantize_int8
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
 from modelmint.serving.engines import open_engine
-from modelmint.training.tasks import load_classifier
+from modelmint.training.tasks.text_classification import load_classifier
 from tests.tiny_base import questions
 
 TEXTS = [row["text"] for row in questions(50, seed=11)]
@@ -34,14 +34,14 @@ def made(model: Model, context: StageContext, dataset: Callable[..., Dataset]) -
 def test_the_fp32_variant_answers_as_the_trained_model_does(made: Any, model: Model) -> None:
     variant = made(variants=("onnx-fp32",)).variant
     served = open_engine(variant.files.folder(), num_threads=1).predict(TEXTS)
-    np.testing.assert_allclose(served, load_classifier(model.files.folder()).predict(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(served, load_classifier(model.files.folder()).logits(TEXTS), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "onnx-int8-mixed"])
 def test_a_quantized_variant_gives_the_labels_of_the_trained_model(made: Any, model: Model, name: str) -> None:
     variant = made(variants=(name,)).variant
     served = open_engine(variant.files.folder(), num_threads=1).predict(TEXTS).argmax(axis=1)
-    trained = load_classifier(model.files.folder()).predict(TEXTS).argmax(axis=1)
+    trained = load_classifier(model.files.folder()).logits(TEXTS).argmax(axis=1)
     assert (served == trained).mean() >= 0.96
 
 

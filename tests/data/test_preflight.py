@@ -10,7 +10,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Report
 from modelmint.data.inspection.lengths import Lengths
 from modelmint.data.preflight import PreflightInputs, PreflightSpec, fingerprint, preflight
-from modelmint.training.spec import FinetuneSpec
+from modelmint.training.spec import TrainSpec
 
 Make = Callable[..., Dataset]
 
@@ -107,6 +107,6 @@ def test_tokens_that_the_base_does_not_know_are_counted(measured: Callable[..., 
 
 def test_too_long_rows_and_the_estimate_are_reported(looked: Looked) -> None:
     rows = [(f"a question about topic number {number}", "xy"[number % 2]) for number in range(200)]
-    report = looked(rows, train=FinetuneSpec(max_tokens=4), gates={"truncated": "<= 10%"})
+    report = looked(rows, train=TrainSpec(max_tokens=4), gates={"truncated": "<= 10%"})
     assert report.facts["refused"] == ["truncated: must be <= 10%; it is 100.00% (200 of 200)"]
     assert report.measured["estimate"].keys() >= {"seconds", "memory_bytes", "cost", "parts"}

@@ -186,10 +186,10 @@ def test_an_unknown_base_is_refused(looked: Looked) -> None:
 
 
 def test_what_is_measured_stays_out_of_the_facts(looked: Looked, base: str) -> None:
-    from modelmint.training.spec import FinetuneSpec
+    from modelmint.training.spec import TrainSpec
 
     rows = [{"text": f"my card {at}", "label": "xy"[at % 2]} for at in range(8)]
-    train = FinetuneSpec(base=base, max_tokens=16, batch_size=4, min_steps=0)
+    train = TrainSpec(base=base, max_tokens=16, batch_size=4, min_steps=0)
     report = looked("text-classification", rows, train=train, suspects=False, gates={"estimate_seconds": "<= 3600"})
     (gate,) = report.facts["gates"]
     assert (gate["passed"], gate["value"]) == (True, None)

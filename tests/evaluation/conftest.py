@@ -93,7 +93,7 @@ def _write(folder: Path, *, num_steps: int) -> Path:
     import torch
     from transformers import BertConfig, BertModel
 
-    from modelmint.training.classifier import MeanPoolClassifier, save_classifier
+    from modelmint.training.tasks.text_classification import MeanPoolClassifier, save_classifier
 
     base = folder.with_name(f"{folder.name}-base")
     base.mkdir()
@@ -116,7 +116,8 @@ def _write(folder: Path, *, num_steps: int) -> Path:
                 pad_token_id=0,
                 id2label=dict(enumerate(names)),
                 label2id={name: at for at, name in enumerate(names)},
-            )
+            ),
+            add_pooling_layer=False,
         ),
         num_labels=len(names),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelmint.evaluation.baseline import baseline
-from modelmint.evaluation.metrics import accuracy
+from modelmint.evaluation.metrics.classification import accuracy
 
 
 def test_words_tell_topics_apart() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from modelmint.evaluation.metrics import calibration, compare, confusions, macro_f1, measure, per_class
+from modelmint.evaluation.metrics.classification import calibration, compare, confusions, macro_f1, measure, per_class
 
 LABELS = ["a", "b", "c", "d"]
 

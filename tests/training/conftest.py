@@ -12,7 +12,7 @@ import pytest
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
-from modelmint.training.finetune import FinetuneSpec, TrainInputs, TrainOutputs, train
+from modelmint.training.train import TrainInputs, TrainOutputs, TrainSpec, train
 from tests.tiny_base import questions, write_base
 
 Rows = list[dict[str, Any]]
@@ -61,6 +61,6 @@ def learn(
             start=start,
         )
         given = dataclasses.replace(context, **{"num_threads": 1, **(context_changes or {})})
-        return train(FinetuneSpec(**wanted), inputs, given)
+        return train(TrainSpec(**wanted), inputs, given)
 
     return run

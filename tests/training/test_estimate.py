@@ -4,47 +4,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.money import machine_cost, money
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
-from modelmint.training.estimate import batch_widths, estimate
-from modelmint.training.finetune import TrainInputs, TrainOutputs, train
-from modelmint.training.spec import FinetuneSpec
+from modelmint.training.estimate import estimate
+from modelmint.training.spec import TrainSpec
+from modelmint.training.train import TrainInputs, TrainOutputs, train
 from tests.tiny_base import questions
 
-LENGTHS = [4, 5, 6, 7, 8, 9, 10, 30] * 40
+SAMPLE = tables.in_memory(
+    "sample", pa.Table.from_pylist([{"_row": str(at), **row} for at, row in enumerate(questions(320))]), {}
+)
 
 
 @pytest.fixture
 def estimated(base: Path) -> Callable[..., dict[str, Any]]:
     def run(*, num_rows: int = 320, num_validation_rows: int = 0, **spec: Any) -> dict[str, Any]:
-        given = FinetuneSpec(
-            **{"base": str(base), "max_tokens": 32, "batch_size": 8, "epochs": 1, "min_steps": 0, **spec}
-        )
+        given = TrainSpec(**{"base": str(base), "max_tokens": 32, "batch_size": 8, "epochs": 1, "min_steps": 0, **spec})
         return estimate(
             given,
+            SAMPLE,
             num_rows=num_rows,
             num_validation_rows=num_validation_rows,
-            lengths=LENGTHS,
             num_threads=1,
             machine_hour="3.60 USD",
         )
 
     return run
-
-
-def test_the_widths_are_those_of_the_batches_that_training_makes() -> None:
-    widths = batch_widths(LENGTHS, FinetuneSpec(batch_size=8, max_tokens=16))
-    # Rows of like length are together: of eight lengths each has its own batches, and the longest is cut.
-    assert (len(widths), sorted(set(widths.tolist()))) == (40, [4, 5, 6, 7, 8, 9, 10, 16])
-
-
-def test_few_long_rows_weigh_with_their_batches_and_no_more() -> None:
-    widths = batch_widths([10] * 990 + [100] * 10, FinetuneSpec(batch_size=10))
-    assert 10.9 <= widths.mean() < 15
 
 
 def test_the_parts_add_up_to_the_whole_and_its_cost(estimated: Callable[..., dict[str, Any]]) -> None:
@@ -71,9 +62,7 @@ def test_what_training_took_has_its_cost(learn: Callable[..., TrainOutputs]) -> 
 def test_rows_of_another_task_are_refused_by_name(
     context: StageContext, dataset: Callable[..., Dataset], desk: Any, base: Path
 ) -> None:
-    import pyarrow as pa
-
     chats = desk.dataset("train", pa.table({"_row": ["a"], "messages": ["b"]}), facts={"task": "chat"})
     inputs = TrainInputs(train=chats, validation=dataset(questions(10)))
-    with pytest.raises(DataError, match=r"must be a dataset for text-classification.*is for chat"):
-        train(FinetuneSpec(base=str(base)), inputs, context)
+    with pytest.raises(DataError, match=r"must be rows that a task learns from; .* is for chat"):
+        train(TrainSpec(base=str(base)), inputs, context)

@@ -9,11 +9,10 @@ import torch
 
 from modelmint.core.errors import InputError
 from modelmint.training.batches import bucketed_batches, pad_batch
-from modelmint.training.estimate import estimate
-from modelmint.training.finetune import TrainOutputs
+from modelmint.training.knobs import Knobs
 from modelmint.training.optimization import class_weights, learning_rate_factor
-from modelmint.training.spec import FinetuneSpec
-from modelmint.training.tasks import load_classifier
+from modelmint.training.tasks.text_classification import load_classifier
+from modelmint.training.train import TrainOutputs
 from modelmint.training.vocabulary import Vocabulary
 from tests.tiny_base import questions
 
@@ -42,7 +41,7 @@ def test_padding_is_masked() -> None:
 
 
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:
-    factors = [learning_rate_factor(step, 100, 0.1) for step in range(101)]
+    factors = [learning_rate_factor(step, 100, Knobs(warmup=0.1)) for step in range(101)]
     assert factors[9] == max(factors) == 1.0
     assert factors[100] == 0.0
 
@@ -76,24 +75,10 @@ def test_a_narrow_vocabulary_keeps_the_padding_id_that_positions_are_counted_fro
     assert encoder.get_input_embeddings().num_embeddings == 6
 
 
-def test_an_estimate_grows_with_the_rows(base: Path) -> None:
-    spec = FinetuneSpec(base=str(base), max_tokens=16, epochs=1, min_steps=0, precision="fp32")
-    found = estimate(
-        spec,
-        num_rows=100_000,
-        num_validation_rows=1_000,
-        lengths=[5, 9, 12, 400],
-        num_threads=1,
-        machine_hour="0.10 USD",
-    )
-    assert found["seconds"] > 100_000 / found["examples_per_s"] > 0
-    assert found["memory_bytes"] > 0
-
-
 def test_the_reference_gives_the_same_logits_in_any_order(learn: Callable[..., TrainOutputs]) -> None:
     classifier = load_classifier(learn(questions(20)).model.files.folder())
     texts = [row["text"] for row in questions(21, seed=5)]
-    forwards, backwards = classifier.predict(texts, batch_size=4), classifier.predict(texts[::-1], batch_size=7)
+    forwards, backwards = classifier.logits(texts, batch_size=4), classifier.logits(texts[::-1], batch_size=7)
     np.testing.assert_allclose(forwards, backwards[::-1], atol=1e-5)
 
 

@@ -9,8 +9,8 @@ from safetensors.numpy import load_file
 
 from modelmint.core.errors import DataError
 from modelmint.core.stage import StageContext
-from modelmint.training.finetune import TrainOutputs
-from modelmint.training.tasks import load_classifier
+from modelmint.training.tasks.text_classification import load_classifier
+from modelmint.training.train import TrainOutputs
 from tests.tiny_base import questions
 
 Learn = Callable[..., TrainOutputs]
@@ -38,7 +38,7 @@ def test_rows_that_weigh_less_are_not_believed(learn: Learn) -> None:
     made = learn([*right, *wrong], epochs=4)
     classifier = load_classifier(made.model.files.folder())
     rows = questions(60, seed=5, topics=["card", "loan"])
-    answers = [classifier.labels[at] for at in classifier.predict([row["text"] for row in rows]).argmax(axis=1)]
+    answers = [classifier.labels[at] for at in classifier.logits([row["text"] for row in rows]).argmax(axis=1)]
     assert np.mean([one == row["label"] for one, row in zip(answers, rows, strict=True)]) < 0.1
 
 

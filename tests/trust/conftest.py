@@ -13,7 +13,7 @@ from modelmint.catalog.drafts import StagingDesk
 from modelmint.core import tables
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Report
-from modelmint.evaluation.metrics import calibration, confusions, measure, per_class
+from modelmint.evaluation.metrics.classification import calibration, confusions, measure, per_class
 from modelmint.trust.report import ReportInputs, ReportOutputs, ReportSpec, report
 
 INTENTS = (

@@ -11,7 +11,7 @@ from modelmint.compression.variants import VariantName, lay_down, make_variants
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.metrics import accuracy, measure
+from modelmint.evaluation.metrics.classification import accuracy, measure
 from modelmint.evaluation.predict import predict
 from modelmint.evaluation.rows import Rows
 

@@ -17,7 +17,7 @@ def export_onnx(folder: Path, output: Path) -> None:
     """Write the classifier in `folder` as an fp32 ONNX file: `INPUTS` (batch, length) to `OUTPUT` (batch, labels)."""
     import torch
 
-    from modelmint.training.classifier import read_classifier
+    from modelmint.training.tasks.text_classification import read_classifier
 
     model, _labels = read_classifier(folder)
     mask = torch.ones(2, 8, dtype=torch.long)

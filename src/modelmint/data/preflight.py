@@ -16,6 +16,7 @@ from modelmint.data.copies.near import near_copies_in
 from modelmint.data.fates import decide
 from modelmint.data.index import Indexer, RowIndex
 from modelmint.data.inspection import findings
+from modelmint.data.inspection.ahead import Ahead, is_trainable, max_tokens
 from modelmint.data.inspection.class_counts import ClassCounts, conflicts
 from modelmint.data.inspection.gates import MEASURED, judge, parse
 from modelmint.data.inspection.lengths import Lengths
@@ -23,7 +24,7 @@ from modelmint.data.inspection.remarks import warnings
 from modelmint.data.inspection.samples import Sample
 from modelmint.data.inspection.suspects import find_suspects
 from modelmint.data.pages.preflight import preflight_page
-from modelmint.training.spec import FinetuneSpec
+from modelmint.training.spec import TrainSpec
 
 TRAINED = "text-classification"
 """The task that a train stage takes: for the others there is no estimate."""
@@ -32,7 +33,7 @@ TRAINED = "text-classification"
 class PreflightSpec(Spec):
     """Report lengths, balance, copies, leaks, personal data, licences and an estimate; refuse what the gates refuse."""
 
-    train: FinetuneSpec | None = None
+    train: TrainSpec | None = None
     """The training to look ahead to; filled from the recipe's train stage. Without it there is no estimate."""
     base: str | None = Field(default=None, min_length=1, json_schema_extra={"path": "with a slash"})
     """Whose tokens lengths are counted in, whose chat template is used, whose languages and licence are compared; that
@@ -69,12 +70,7 @@ class PreflightSpec(Spec):
     @property
     def reader(self) -> str | None:
         """The base by whose tokenizer the rows are read."""
-        return self.base or (self.train.base if self.train else None)
-
-    @property
-    def limit(self) -> int | None:
-        """How many tokens of a row are read; None for what the base reads."""
-        return self.max_tokens or (self.train.max_tokens if self.train else None)
+        return self.base or (self.train.base if self.train and self.train.base != "none" else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +98,13 @@ def preflight(spec: PreflightSpec, inputs: PreflightInputs, ctx: StageContext) -
     rows = look.through(ctx)
     facts = look.facts(rows)
     measured: JSON = {}
-    trained = spec.train if look.form.task == TRAINED and len(rows) else None
-    if trained and look.lengths:
-        measured["estimate"] = look.estimate(trained, look.lengths, facts["splits"], ctx)
+    trained = spec.train if len(rows) else None
+    if trained and look.ahead:
+        measured["estimate"] = look.estimate(trained, look.ahead, facts["splits"], ctx)
     if spec.near:
         facts["near"] = near_copies_in(inputs.data, rows, look.form, ctx, max_rows=spec.max_rows_compared)
     facts["personal"] = look.sample.personal(ctx)
-    if trained and spec.suspects:
+    if trained and spec.suspects and look.form.task == TRAINED and spec.reader:
         facts["suspects"] = find_suspects(trained, rows, inputs.data, ctx, max_rows=spec.max_rows_suspected)
     verdicts = judge(parse(spec.gates), findings.figures(facts, measured.get("estimate")))
     facts |= {
@@ -141,13 +137,14 @@ class _Look:
         self.lengths = (
             Lengths(
                 base=spec.reader,
-                max_tokens=spec.limit,
+                max_tokens=spec.max_tokens or (max_tokens(spec.train, data) if spec.train else None),
                 stride=-(-data.num_rows // spec.max_rows_measured),
                 form=self.form,
             )
             if spec.reader
             else None
         )
+        self.ahead = Ahead(data) if spec.train and is_trainable(spec.train, data) else None
 
     def through(self, ctx: StageContext) -> RowIndex:
         """Read every row."""
@@ -158,6 +155,8 @@ class _Look:
             self.sample.see(batch)
             if self.lengths:
                 self.lengths.see(batch)
+            if self.ahead:
+                self.ahead.see(batch)
             num_done += batch.num_rows
             ctx.say(num_done, self._data.num_rows, f"{num_done:,} rows looked at")
         return indexer.index()
@@ -188,11 +187,11 @@ class _Look:
             "suspects": {},
         }
 
-    def estimate(self, train: FinetuneSpec, lengths: Lengths, splits: JSON, ctx: StageContext) -> JSON:
+    def estimate(self, train: TrainSpec, ahead: Ahead, splits: JSON, ctx: StageContext) -> JSON:
         """Before anything else takes memory: its peak is part of the estimate."""
         ctx.say(0, 0, "timing some steps of training")
         num_rows = self._num_training - self._num_dropped
-        return lengths.estimate(
+        return ahead.estimate(
             train,
             num_rows=max(1, round(num_rows * (1 if splits else self._spec.train_share))),
             num_validation_rows=splits.get("validation") or round(num_rows * (1 - self._spec.train_share) / 2),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from modelmint.core.gates import Verdict
 from modelmint.core.types import JSON
 from modelmint.evaluation.gates import Gate, judge
-from modelmint.evaluation.metrics import compare, measure
+from modelmint.evaluation.metrics.classification import compare, measure
 from modelmint.evaluation.predict import Predictions
 from modelmint.evaluation.significance import Figure, PairedTest, mcnemar
 

@@ -18,7 +18,7 @@ from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.baseline import Baseline, baseline
 from modelmint.evaluation.comparison import Comparison, against_live, live_gates
 from modelmint.evaluation.gates import judge, parse
-from modelmint.evaluation.metrics import calibration, compare, confusions, measure, per_class
+from modelmint.evaluation.metrics.classification import calibration, compare, confusions, measure, per_class
 from modelmint.evaluation.predict import Predictions, predict
 from modelmint.evaluation.rows import Rows
 

@@ -13,7 +13,7 @@ from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.gates import Gate, judge
-from modelmint.evaluation.metrics import accuracy
+from modelmint.evaluation.metrics.classification import accuracy
 from modelmint.evaluation.predict import Predictions, predict
 from modelmint.evaluation.replay import Replay, replay
 from modelmint.evaluation.rows import Rows

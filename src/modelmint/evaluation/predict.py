@@ -93,11 +93,11 @@ def _open(model: Model, ctx: StageContext) -> Callable[[Texts], Logits]:
 def _torch(folder: Path, num_threads: int) -> _Opened:
     import torch
 
-    from modelmint.training.tasks import load_classifier
+    from modelmint.training.tasks.text_classification import load_classifier
 
     torch.set_num_threads(num_threads)
     classifier = load_classifier(folder)
-    return classifier.labels, lambda texts: np.asarray(classifier.predict(texts, batch_size=BATCH_TEXTS), np.float32)
+    return classifier.labels, lambda texts: np.asarray(classifier.logits(texts, batch_size=BATCH_TEXTS), np.float32)
 
 
 def _onnx(folder: Path, num_threads: int) -> _Opened:

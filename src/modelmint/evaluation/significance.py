@@ -74,6 +74,19 @@ def bootstrap(statistic: Statistic, counts: Counts, *, seed: int) -> list[Figure
     ]
 
 
+def of_sums(
+    names: Sequence[str], numbers: Floats, combine: Callable[[Floats], Floats], *, seed: int
+) -> dict[str, Figure]:
+    """Figures that follow from sums over rows, with intervals: means, F1 from counts, BLEU from its counts.
+
+    Args:
+        numbers: (N, K) what each row adds.
+        combine: sums (R, K) -> the figures (R, S) in the order of `names`.
+    """
+    found = bootstrap(lambda counts: combine(counts @ numbers), np.ones(len(numbers), dtype=np.int64), seed=seed)
+    return dict(zip(names, found, strict=True))
+
+
 def exact_interval(num_right: int, num_rows: int) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share: for a share of 0 or 1, where every resample is the same."""
     from scipy.stats import binomtest

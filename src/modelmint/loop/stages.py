@@ -87,7 +87,7 @@ BUILT_IN = (
     Verb(name="split", about="train, validation and test, without leaks", code="modelmint.data.split:split", version=2),
     Verb(name="augment", about="more training rows, changed a little; rare labels evened out", code="modelmint.data.augment:augment"),
     Verb(name="curate", about="turn feedback into new training rows", code="modelmint.feedback.curate:curate"),
-    Verb(name="train", about="fine-tune a base", code="modelmint.training.finetune:train", fingerprint="modelmint.training.finetune:fingerprint"),
+    Verb(name="train", about="fine-tune a base", code="modelmint.training.train:train", fingerprint="modelmint.training.train:fingerprint"),
     Verb(name="evaluate", about="figures with intervals, beside the cheap baseline, and gates", code="modelmint.evaluation.evaluate:evaluate"),
     Verb(name="compress", about="export and quantize; the cheapest variant that passes is chosen", code="modelmint.compression.compress:compress"),
     Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity"),

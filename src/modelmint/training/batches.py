@@ -1,6 +1,6 @@
 """Texts to token ids, token ids to batches. Imports PyTorch.
 
-Shapes: b rows of a batch, t tokens of its longest row.
+Shapes: b rows of a batch, t tokens of its longest row, l numbers of an answer.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 TokenIds = list[list[int]]
 
@@ -47,3 +47,25 @@ def pad_batch(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) 
     ids_bt = torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
     mask_bt = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
     return {"input_ids": ids_bt.to(device), "attention_mask": mask_bt.to(device)}
+
+
+def logits_of(
+    model: nn.Module,
+    rows: TokenIds,
+    pad_id: int,
+    *,
+    batch_size: int = 64,
+    say: Callable[[int, int, str], None] | None = None,
+) -> Tensor:
+    """Logits (rows, l) on the CPU, in the rows' order; sorted by length inside, so that padding costs little."""
+    model.train(False)
+    device = next(model.parameters()).device
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    parts: list[Tensor] = []
+    with torch.no_grad():
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            parts.append(model(**pad_batch([rows[row] for row in batch], pad_id, device)).float().cpu())
+            if say is not None:
+                say(start + len(batch), len(order), "predicting")
+    return torch.cat(parts)[torch.tensor(order).argsort()]

@@ -12,14 +12,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.types import JSON
-from modelmint.training.classifier import copy_into
 from modelmint.training.run import Place, Run
 
-FORMAT = 1
+FORMAT = 2
 EVERY_S = 30.0
 MAX_SHARE = 0.05  # of the time may go into checkpoints between epochs
 
@@ -55,6 +54,13 @@ class Saver:
         self._run.place.seconds = monotonic_s() - self._started_s
 
 
+def copy_into(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights in place: an optimizer that holds the parameters stays right."""
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            tensor.copy_(weights[name])
+
+
 def _write(run: Run, folder: Path, identity: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{run.place.step:09d}-{run.place.epoch:05d}"
@@ -64,6 +70,7 @@ def _write(run: Run, folder: Path, identity: str) -> None:
     _write_tensors(partial / "model.safetensors", run.model.state_dict())
     _write_tensors(partial / "optimizer.safetensors", _moments(run))
     _write_tensors(partial / "best.safetensors", run.best_weights)
+    _write_tensors(partial / "average.safetensors", run.average)
     _write_tensors(partial / "random.safetensors", _random_state())
     state = {"format": FORMAT, "identity": identity, "place": run.place.to_json()}
     (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
@@ -81,7 +88,7 @@ def _read(run: Run, folder: Path, identity: str) -> bool:
             state: JSON = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
             tensors = {
                 name: _owned(load_file(checkpoint / f"{name}.safetensors"))
-                for name in ("model", "optimizer", "best", "random")
+                for name in ("model", "optimizer", "best", "average", "random")
             }
         except (OSError, ValueError, SafetensorError):  # a disk that lost its last writes
             state, tensors = {}, {}
@@ -89,6 +96,7 @@ def _read(run: Run, folder: Path, identity: str) -> bool:
             copy_into(run.model, tensors["model"])
             _load_moments(run, tensors["optimizer"])
             run.best_weights, run.place = tensors["best"], Place.from_json(state["place"])
+            run.average = {name: tensor.to(run.accelerator.device) for name, tensor in tensors["average"].items()}
             _load_random_state(tensors["random"])
             return True
         shutil.rmtree(checkpoint)  # of other threads, hardware or library versions: its numbers would not be this run's

@@ -1,27 +1,27 @@
-"""How the weights move: the optimizer, the schedule, the loss, the precision. Imports PyTorch."""
+"""How the weights move: the optimizer, the schedule, the precision, the weights of labels. Imports PyTorch."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from modelmint.training.spec import FinetuneSpec, Precision
+from modelmint.training.knobs import Knobs
+from modelmint.training.spec import Precision
 
 
-def make_optimizer(model: nn.Module, spec: FinetuneSpec) -> torch.optim.Optimizer:
-    """Fused AdamW; biases, norms and embeddings do not decay, the head learns at its own rate.
-
-    Sets `requires_grad`: frozen embeddings get no gradient.
-    """
+def make_optimizer(model: nn.Module, knobs: Knobs, *, head: str = "classifier.") -> torch.optim.Optimizer:
+    """Of the weights that are trained; biases, norms and embeddings do not decay, the head learns at its own rate."""
+    embeddings = {
+        id(weight) for module in model.modules() if isinstance(module, nn.Embedding) for weight in module.parameters()
+    }
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        is_embedding = ".embeddings." in name
-        parameter.requires_grad_(not (spec.freeze_embeddings and is_embedding))
         if not parameter.requires_grad:
             continue
-        decay = 0.0 if is_embedding or parameter.ndim < 2 else spec.weight_decay
-        rate = spec.head_learning_rate if name.startswith("classifier.") else spec.learning_rate
+        decay = 0.0 if id(parameter) in embeddings or parameter.ndim < 2 else knobs.weight_decay
+        rate = knobs.head_learning_rate if name.startswith(head) else knobs.learning_rate
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(
         [
@@ -32,12 +32,19 @@ def make_optimizer(model: nn.Module, spec: FinetuneSpec) -> torch.optim.Optimize
     )
 
 
-def learning_rate_factor(step: int, total: int, warmup: float) -> float:
-    """Linear warm-up, then linear decay to zero; a function of the step, so that a resume needs no state."""
-    num_warmup = max(1, round(total * warmup))
+def learning_rate_factor(step: int, total: int, knobs: Knobs) -> float:
+    """A straight warm-up, then the schedule; a function of the step, so that a resume needs no state."""
+    num_warmup = max(1, round(total * knobs.warmup))
     if step < num_warmup:
         return (step + 1) / num_warmup
-    return max(0.0, (total - step) / max(1, total - num_warmup))
+    done = min(1.0, (step - num_warmup) / max(1, total - num_warmup))
+    if knobs.schedule == "constant":
+        return 1.0
+    if knobs.schedule == "inverse-sqrt":
+        return math.sqrt(num_warmup / (step + 1))
+    if knobs.schedule == "cosine":
+        return (1 + math.cos(math.pi * done)) / 2
+    return (1 - done) ** (2 if knobs.schedule == "polynomial" else 1)
 
 
 def class_weights(label_ids: Sequence[int], num_labels: int) -> Tensor:
@@ -46,7 +53,7 @@ def class_weights(label_ids: Sequence[int], num_labels: int) -> Tensor:
     return len(label_ids) / (num_labels * counts.float())
 
 
-def choose_precision(wanted: Precision) -> Literal["bf16", "fp32"]:
+def choose_precision(wanted: Precision) -> Literal["bf16", "fp16", "fp32"]:
     """What `auto` means on this machine: bf16 where the hardware multiplies it; elsewhere it would be emulated."""
     if wanted != "auto":
         return wanted

@@ -14,7 +14,7 @@ from modelmint.data.collect import CollectOutputs
 from modelmint.data.index import Indexer
 from modelmint.data.inspection.suspects import find_suspects
 from modelmint.data.preflight import PreflightInputs, PreflightSpec, preflight
-from modelmint.training.spec import FinetuneSpec
+from modelmint.training.spec import TrainSpec
 from tests.data.conftest import rows_of
 from tests.tiny_base import questions, write_base
 
@@ -31,7 +31,7 @@ def look(dataset: Callable[..., Dataset], context: StageContext) -> Look:
         data, indexer = dataset(rows), Indexer()
         for _ in indexer.see(batches(data)):
             pass
-        return find_suspects(FinetuneSpec(base=base, max_tokens=32), indexer.index(), data, context, max_rows=max_rows)
+        return find_suspects(TrainSpec(base=base, max_tokens=32), indexer.index(), data, context, max_rows=max_rows)
 
     return run
 
@@ -101,14 +101,14 @@ def test_one_learnable_label_gives_no_suspects(look: Look, tiny: str) -> None:
 
 
 def test_suspects_are_a_warning_and_refuse_nothing(dataset: Callable[..., Dataset], context: StageContext) -> None:
-    spec, inputs = PreflightSpec(train=FinetuneSpec(max_tokens=32)), PreflightInputs(data=dataset(flipped_questions()))
+    spec, inputs = PreflightSpec(train=TrainSpec(max_tokens=32)), PreflightInputs(data=dataset(flipped_questions()))
     facts = preflight(spec, inputs, context).preflight.facts
     assert "suspects" in [warning["name"] for warning in facts["warnings"]]
     assert facts["refused"] == []
 
 
 def test_suspects_can_be_left_out(dataset: Callable[..., Dataset], context: StageContext, tiny: str) -> None:
-    spec = PreflightSpec(train=FinetuneSpec(base=tiny, max_tokens=32), suspects=False)
+    spec = PreflightSpec(train=TrainSpec(base=tiny, max_tokens=32), suspects=False)
     facts = preflight(spec, PreflightInputs(data=dataset(flipped_questions())), context).preflight.facts
     assert facts["suspects"] == {}
 

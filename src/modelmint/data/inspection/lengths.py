@@ -9,7 +9,6 @@ import pyarrow as pa
 from modelmint.core.errors import DataError
 from modelmint.core.forms import FORMS, Form
 from modelmint.data.inspection.targets import UNITS, Measure, Row, Ruler, measure
-from modelmint.training.spec import FinetuneSpec
 
 _NUM_BINS = 20
 _NUM_SHOWN = 2
@@ -108,23 +107,6 @@ class Lengths:
             "refused": self._num_refused,
             "says": self._refusal,
         }
-
-    def estimate(
-        self, train: FinetuneSpec, *, num_rows: int, num_validation_rows: int, num_threads: int, machine_hour: str
-    ) -> dict[str, Any]:
-        """What training on `num_rows` such rows will take and cost: a short measured probe."""
-        from modelmint.training.estimate import estimate
-
-        return dict(
-            estimate(
-                train,
-                num_rows=num_rows,
-                num_validation_rows=num_validation_rows,
-                lengths=self._lengths,
-                num_threads=num_threads,
-                machine_hour=machine_hour,
-            )
-        )
 
     def _count(self, one: Measure) -> None:
         self._num_measured += 1

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
 from modelmint.data.index import RowIndex, rows_at
-from modelmint.training.spec import FinetuneSpec
+from modelmint.training.spec import TrainSpec
 
 NUM_EXAMPLES = 50
 NUM_FOLDS = 5
@@ -47,7 +47,7 @@ class Doubts:
 
 
 def find_suspects(
-    train: FinetuneSpec, rows: RowIndex, data: Dataset, ctx: StageContext, *, max_rows: int
+    train: TrainSpec, rows: RowIndex, data: Dataset, ctx: StageContext, *, max_rows: int
 ) -> dict[str, Any]:
     """Rows of every split that look mislabelled, the surest first; nothing is taken out.
 
@@ -63,6 +63,7 @@ def find_suspects(
         InputError, UnavailableError: the base cannot be had.
     """
     from modelmint.training.bases import resolve
+    from modelmint.training.tasks import TASKS
 
     random, base = np.random.default_rng(ctx.seed), resolve(train.base)
     limit = min(max_rows, MAX_WORK // (max(1, len(rows.label_names)) * base.hidden_size))
@@ -73,7 +74,7 @@ def find_suspects(
     folds = _folds(label, group, random)
     if len(_learnable(label, group, folds)) < 2:
         return {"rows": 0, "looked_at": 0, "examples": []}
-    num_chars = MAX_CHARS_A_TOKEN * train.max_tokens
+    num_chars = MAX_CHARS_A_TOKEN * TASKS["text-classification"].knobs(train).max_tokens
     chosen = rows_at(data, places, ["_row", "text"])
     names, texts = zip(*((row["_row"], row["text"][:num_chars]) for row in chosen), strict=True)
     doubts = doubt(embed(train, texts, ctx), label, group, folds, check=ctx.check)
@@ -91,22 +92,22 @@ def find_suspects(
     return {"rows": len(ranked), "looked_at": int(doubts.looked_at.sum()), "examples": examples}
 
 
-def embed(train: FinetuneSpec, texts: Sequence[str], ctx: StageContext) -> Floats:
+def embed(train: TrainSpec, texts: Sequence[str], ctx: StageContext) -> Floats:
     """(n, d): the mean of the base's token states, centred and of length 1, so that bases are alike."""
     import torch
 
     from modelmint.training.bases import resolve
-    from modelmint.training.batches import open_tokenizer
-    from modelmint.training.classifier import logits_of, new_classifier
+    from modelmint.training.batches import logits_of, open_tokenizer
+    from modelmint.training.encoders import MeanEncoder, load_encoder
     from modelmint.training.optimization import choose_precision
+    from modelmint.training.tasks import TASKS
 
     torch.set_num_threads(ctx.num_threads)
     ctx.say(0, len(texts), "looking for wrong labels")
     base = resolve(train.base)
-    model = new_classifier(base.folder, ["none"], train)
-    model.classifier = torch.nn.Identity()
+    model, knobs = MeanEncoder(load_encoder(base.folder)), TASKS["text-classification"].knobs(train)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenize = open_tokenizer(base.folder, min(train.max_tokens, base.max_tokens))
+    tokenize = open_tokenizer(base.folder, min(knobs.max_tokens, base.max_tokens))
     token_ids = tokenize(texts)
     pad_id = int(model.encoder.config.pad_token_id or 0)
 
@@ -114,7 +115,7 @@ def embed(train: FinetuneSpec, texts: Sequence[str], ctx: StageContext) -> Float
         ctx.check()
         ctx.say(done, total, f"{done:,} rows looked at for wrong labels")
 
-    with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(train.precision) == "bf16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(knobs.precision) == "bf16"):
         states = np.asarray(logits_of(model.to(device), token_ids, pad_id, say=say).numpy(), dtype=np.float32)
     states -= states.mean(axis=0)
     unit: Floats = states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)

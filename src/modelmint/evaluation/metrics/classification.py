@@ -6,8 +6,8 @@ Shape legend: R resamples, K distinct outcomes of a row, L labels.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,13 @@ def measure(truth: Sequence[str], predicted: Sequence[str], *, seed: int) -> dic
     if accuracy["value"] in (0.0, 1.0):
         accuracy["low"], accuracy["high"] = exact_interval(round(accuracy["value"] * accuracy["n"]), accuracy["n"])
     return figures
+
+
+def measure_answers(
+    truth: Mapping[str, Sequence[Any]], answers: Sequence[Mapping[str, Any]], *, seed: int
+) -> dict[str, Figure]:
+    """Of rows with a column ``label`` and answers ``{"label", ...}``."""
+    return measure(list(truth["label"]), [str(answer["label"]) for answer in answers], seed=seed)
 
 
 def compare(truth: Sequence[str], first: Sequence[str], second: Sequence[str], *, seed: int) -> dict[str, Figure]:

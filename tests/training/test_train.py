@@ -1,5 +1,6 @@
 """train: what it learns, that it repeats itself exactly, and what it refuses."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from safetensors.numpy import load_file, save_file
 
 from modelmint.core.errors import DataError, InputError, StageError
 from modelmint.core.stage import StageContext
-from modelmint.training.finetune import FinetuneSpec, TrainOutputs, num_epochs
-from modelmint.training.tasks import load_classifier
+from modelmint.training.knobs import Knobs
+from modelmint.training.tasks.text_classification import load_classifier
+from modelmint.training.train import TrainOutputs, num_epochs
 from tests.tiny_base import questions
 
 Learn = Callable[..., TrainOutputs]
@@ -22,7 +24,7 @@ def test_it_learns_what_the_labels_mean(learn: Learn) -> None:
     made = learn(questions(240), epochs=4)
     rows = questions(60, seed=7)
     classifier = load_classifier(made.model.files.folder())
-    answers = [classifier.labels[at] for at in classifier.predict([row["text"] for row in rows]).argmax(axis=1)]
+    answers = [classifier.labels[at] for at in classifier.logits([row["text"] for row in rows]).argmax(axis=1)]
     assert np.mean([one == row["label"] for one, row in zip(answers, rows, strict=True)]) > 0.9
     assert made.training.facts["history"][-1]["validation_accuracy"] > 0.9
 
@@ -166,15 +168,15 @@ def test_a_loss_that_is_no_number_names_the_learning_rate(learn: Learn, base: Pa
         learn(questions(20), base=str(broken))
 
 
-def test_too_little_memory_names_batch_size_and_max_tokens(learn: Learn) -> None:
+def test_too_little_memory_for_one_row_names_what_makes_it_less(learn: Learn) -> None:
     def exhaust(_done: int, total: int, _message: str) -> None:
         if total:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")
 
-    with pytest.raises(StageError, match="batch_size 8 and max_tokens 16"):
+    with pytest.raises(StageError, match="not even for one row of max_tokens 16"):
         learn(questions(20), context_changes={"say": exhaust})
 
 
 @pytest.mark.parametrize(("num_rows", "warm", "expected"), [(10_000, False, 4), (320, False, 30), (320, True, 4)])
 def test_few_rows_are_seen_more_often(num_rows: int, warm: bool, expected: int) -> None:
-    assert num_epochs(FinetuneSpec(epochs=4, min_steps=300, batch_size=32), num_rows, warm=warm) == expected
+    assert num_epochs(Knobs(epochs=4, min_steps=300, batch_size=32), math.ceil(num_rows / 32), warm=warm) == expected

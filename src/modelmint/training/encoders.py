@@ -1,0 +1,89 @@
+"""Encoders of text: read from a Hugging Face folder or made from nothing, and written back. Imports PyTorch.
+
+Shapes: b rows of a batch, t tokens of its longest row, d width of the encoder.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modelmint.core.errors import InputError
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+_DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "hidden_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
+
+
+def load_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = True) -> Any:
+    """The encoder of a folder in fp32, without its pooler.
+
+    Eager attention on the CPU: torch's fused one has a backward pass twice as slow at the lengths of short texts.
+
+    Raises:
+        InputError: it is no encoder that can be used.
+    """
+    from transformers import AutoConfig, AutoModel, logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        for name in _DROPOUTS:
+            if hasattr(config, name):
+                setattr(config, name, dropout)
+        encoder = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation="eager" if on_cpu else "sdpa",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    except (ValueError, OSError) as error:
+        why = str(error).strip().partition("\n")[0][:300]
+        raise InputError(
+            f"base: must be an encoder that transformers knows, without code of its own; {why}",
+            parameter="base",
+            remedy="`base: starter` is one.",
+        ) from error
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None  # a layer over the first token that nothing here reads
+    return encoder
+
+
+def save_encoder(encoder: Any, source: Path, folder: Path) -> None:
+    """Write config and weights; the tokenizer is that of `source`. Equal weights give equal files."""
+    encoder.save_pretrained(folder)
+    for name in TOKENIZER_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, folder / name)
+
+
+def mean_state(encoder: Any, inputs: dict[str, Tensor]) -> Tensor:
+    """(b, d) the mean over the token states that the mask keeps."""
+    states_btd = encoder(**inputs).last_hidden_state
+    mask_bt1 = inputs["attention_mask"].unsqueeze(-1).to(states_btd.dtype)
+    mean_bd: Tensor = (states_btd * mask_bt1).sum(dim=1) / mask_bt1.sum(dim=1)
+    return mean_bd
+
+
+class MeanEncoder(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """An encoder whose answer is the mean state (b, d)."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return mean_state(self.encoder, {"input_ids": input_ids, "attention_mask": attention_mask})

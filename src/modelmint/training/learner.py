@@ -1,0 +1,138 @@
+"""What a task adds to the loop: how its rows become batches, its model, its loss, its score and its files.
+
+Shapes: b rows of a batch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from modelmint.core.types import JSON, Dataset
+from modelmint.training.beginnings import Beginning
+from modelmint.training.knobs import Knobs
+from modelmint.training.spec import TrainSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Examples = TypeVar("Examples")
+Batch = dict[str, Any]
+"""Tensors by name, on the device of the run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """How good a model is on the validation rows.
+
+    `loss` is the mean over what the loss counts, None where there is none. Scores within `margin` of the best are as
+    good as the best.
+    """
+
+    metric: str
+    value: float
+    num_rows: int
+    loss: float | None = None
+    higher_is_better: bool = True
+    margin: float = 0.0
+
+    def is_better_than(self, other: "Score") -> bool:
+        return self.value > other.value if self.higher_is_better else self.value < other.value
+
+    def is_as_good_as(self, best: "Score | None") -> bool:
+        if best is None:
+            return True
+        gap = best.value - self.value if self.higher_is_better else self.value - best.value
+        return gap <= best.margin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """All that a learner is made from beside its rows."""
+
+    spec: TrainSpec
+    knobs: Knobs
+    options: Any
+    """The task's own Spec (`Learner.Options`), or None where it has none."""
+    beginning: Beginning
+    seed: int
+
+
+class Learner(ABC, Generic[Examples]):
+    """One a run: made, `read`, `build`. After that nothing in it changes, so that a checkpoint needs none of it.
+
+    `train` and `validation` are the rows as this task keeps them, in the order of the datasets but for rows that are
+    left out; `batch` picks from them by number.
+    """
+
+    head: str = "classifier."
+    """What the names of parameters begin with that start from nothing, and learn at `head_learning_rate`."""
+    train: Examples
+    validation: Examples
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting, self.knobs = setting, setting.knobs
+
+    @abstractmethod
+    def read(self, train: Dataset, validation: Dataset) -> None:
+        """Read and encode the rows into `train` and `validation`. Called first, and once.
+
+        Raises:
+            DataError: they cannot be trained on.
+        """
+
+    @abstractmethod
+    def build(self) -> "nn.Module":
+        """The model before its first step, drawn from torch's global generator. Called once."""
+
+    @abstractmethod
+    def lengths(self, examples: Examples) -> Sequence[int]:
+        """(N,) the size of each example, in tokens or the like; batches are made of examples of like size."""
+
+    @abstractmethod
+    def batch(self, examples: Examples, rows: Sequence[int], device: "torch.device") -> Batch:
+        """The examples with these numbers."""
+
+    @abstractmethod
+    def weight(self, batch: Batch) -> float:
+        """What the loss of a batch is divided by: rows, tokens that are predicted, or the sum of their weights."""
+
+    @abstractmethod
+    def loss(self, model: "nn.Module", batch: Batch) -> "Tensor":
+        """() the sum of the losses of a batch; divided by `weight` it is what is minimised."""
+
+    @abstractmethod
+    def score(self, model: "nn.Module") -> Score:
+        """On the validation rows. Called where there are some."""
+
+    @abstractmethod
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        """Write the model, on the CPU, into an existing folder: equal weights give equal files, none of them pickled.
+
+        `modelmint.json`, with `facts` in it, is written by the caller.
+        """
+
+    @abstractmethod
+    def facts(self) -> JSON:
+        """What one must know to use the model: labels, max_tokens and the like."""
+
+    def told(self) -> JSON:
+        """More for the training report."""
+        return {}
+
+    def num_rows(self) -> tuple[int, int]:
+        """Training and validation examples."""
+        return len(self.lengths(self.train)), len(self.lengths(self.validation))
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """The training examples of each step of an epoch: the seed and the epoch alone decide."""
+        from modelmint.training.batches import bucketed_batches
+
+        return bucketed_batches(
+            self.lengths(self.train), self.knobs.batch_size, BUCKET_BATCHES, self.setting.seed, epoch
+        )
+
+
+BUCKET_BATCHES = 32

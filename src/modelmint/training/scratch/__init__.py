@@ -1,0 +1,1 @@
+"""Models from nothing: architectures, and tokenizers learned from the training rows."""

@@ -1,0 +1,98 @@
+"""What the tasks share whose model is an encoder of text with a layer on top. Imports PyTorch."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from modelmint.core.errors import InputError
+from modelmint.core.types import JSON, Dataset
+from modelmint.training.batches import TokenIds, open_tokenizer, pad_batch
+from modelmint.training.encoders import load_encoder
+from modelmint.training.learner import Batch, Learner, Setting
+from modelmint.training.methods.tune import tune
+from modelmint.training.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenRows:
+    """Rows as token ids; what stands beside each (a label, tags, a weight) is the task's own."""
+
+    token_ids: TokenIds
+    targets: Sequence[Any]
+    weights: Sequence[float] | None = None
+
+    def with_ids(self, token_ids: TokenIds) -> Self:
+        return replace(self, token_ids=token_ids)
+
+
+class EncoderLearner(Learner[TokenRows]):
+    """Reads texts by the base's tokenizer, trains only the rows of the embedding that they use, saves the encoder.
+
+    A task adds `read_rows` (called once for training and once for validation), `new_model` around an encoder, and what
+    `Learner` asks for beyond that.
+    """
+
+    vocabulary: Vocabulary
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.folder = _folder(setting)
+        self.tokenize = open_tokenizer(self.folder, setting.knobs.max_tokens)
+
+    def read(self, train: Dataset, validation: Dataset) -> None:
+        self.train = self.read_rows(train, "train")
+        self.validation = self.read_rows(validation, "validation")
+
+    @abstractmethod
+    def read_rows(self, dataset: Dataset, role: str) -> TokenRows:
+        """Encode the rows of a dataset. The training rows come first.
+
+        Raises:
+            DataError: they cannot be trained on.
+        """
+
+    @abstractmethod
+    def new_model(self, encoder: Any) -> nn.Module:
+        """The model around an encoder, which must be its attribute `encoder`."""
+
+    def build(self) -> nn.Module:
+        on_cpu = not torch.cuda.is_available()
+        encoder = load_encoder(self.folder, dropout=self.knobs.encoder_dropout, on_cpu=on_cpu)
+        if self.knobs.gradient_checkpointing:
+            encoder.gradient_checkpointing_enable()
+        model = self.new_model(encoder)
+        every_row = [*self.train.token_ids, *self.validation.token_ids]
+        self.vocabulary = Vocabulary.narrow(model.encoder, every_row)
+        self.train = self.train.with_ids(self.vocabulary.encode(self.train.token_ids))
+        self.validation = self.validation.with_ids(self.vocabulary.encode(self.validation.token_ids))
+        tune(model, self.setting.spec.method, freeze_embeddings=self.knobs.freeze_embeddings)
+        return model
+
+    def lengths(self, examples: TokenRows) -> Sequence[int]:
+        return [len(row) for row in examples.token_ids]
+
+    def inputs(self, examples: TokenRows, rows: Sequence[int], device: torch.device) -> Batch:
+        """What the encoder reads, as `Batch["inputs"]`."""
+        return {"inputs": pad_batch([examples.token_ids[row] for row in rows], self.vocabulary.pad_id, device)}
+
+    def facts(self) -> JSON:
+        return {"max_tokens": self.knobs.max_tokens}
+
+
+def _folder(setting: Setting) -> Path:
+    beginning, knobs = setting.beginning, setting.knobs
+    if beginning.folder is None:
+        raise InputError("base: must name a base", parameter="base", remedy="`base: starter` needs no network.")
+    if knobs.max_tokens > beginning.max_tokens:
+        raise InputError(
+            f"max_tokens: must be at most {beginning.max_tokens}, which is what {beginning.base} reads; got "
+            f"{knobs.max_tokens}",
+            parameter="max_tokens",
+            remedy=f"Set train.max_tokens to {beginning.max_tokens}.",
+        )
+    return beginning.folder
