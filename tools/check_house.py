@@ -13,7 +13,11 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 BANNED_NAMES = re.compile(r"(Manager|Helper|Utils?)$|^(misc|utils\d*|helpers?)$")
 UNPICKLES = {"pickle.load", "pickle.loads", "torch.load", "joblib.load", "yaml.load", "eval", "exec"}
-BROAD = {"src/modelmint/data/sources/parse_process.py", "src/modelmint/loop/process.py"}
+BROAD = {
+    "src/modelmint/data/sources/parse_process.py",
+    "src/modelmint/loop/durable.py",
+    "src/modelmint/loop/process.py",
+}
 """The named process boundaries, where `except Exception` may stand."""
 
 

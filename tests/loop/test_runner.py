@@ -1,5 +1,6 @@
 """Runs: cached, changed, refused, failed, cancelled."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,6 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from modelmint.loop.recipe import compile_recipe
+from modelmint.loop.runs import create_run
+from modelmint.loop.submit import follow
 from modelmint.workspace import Workspace
 
 ROWS = [f'"question number {number} about thing {number % 7}",label{number % 3}' for number in range(60)]
@@ -193,3 +197,19 @@ def processes_of(workspace: Workspace) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("verb", "spec", "said"), [
+    ("split", {"test": 0.2, "of_another_version": 1}, "of_another_version: must be what this version of split knows"),
+    ("no_such_verb", {}, "KeyError"),
+])  # fmt: skip
+def test_a_run_begun_by_another_version_fails_and_does_not_wait_for_ever(
+    workspace: Workspace, recipe: Path, verb: str, spec: dict[str, object], said: str
+) -> None:
+    plan = compile_recipe(recipe)
+    steps = [*plan.steps[:-1], dataclasses.replace(plan.steps[-1], verb=verb, spec=spec)]
+    run = create_run(workspace.catalog, dataclasses.replace(plan, steps=steps))
+    summary = follow(workspace.catalog, run)
+    assert summary["status"] == "failed"
+    assert said in summary["error"]["message"]

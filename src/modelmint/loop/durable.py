@@ -7,6 +7,7 @@ is by executor id, so a worker takes a fixed slot and hands a dead slot's runs t
 
 import logging
 import sqlite3
+import traceback
 from collections.abc import Callable
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -86,7 +87,11 @@ def _begin(tenant: str, run: str) -> int:
 def _stage(tenant: str, run: str, position: int) -> JSON:
     catalog = _catalog(tenant)
     plan = runner.begin(catalog, run, _SLOT["name"])
-    return runner.run_stage(catalog, run, plan, position) if plan else {"status": "cancelled", "error": None}
+    try:
+        return runner.run_stage(catalog, run, plan, position) if plan else {"status": "cancelled", "error": None}
+    except Exception as error:  # noqa: BLE001  # the boundary of a run: one that nobody ended would wait for ever
+        traceback.print_exc()
+        return runner.broke(catalog, run, position, error)
 
 
 @DBOS.step(name="finish")

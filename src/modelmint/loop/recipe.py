@@ -242,6 +242,7 @@ def _validated(document: Document, entry: _Entry, values: Mapping[str, Any]) -> 
             about = (fields[str(first["loc"][0])].description or "").partition("\n")[0]
             raise document.error(path, f"is needed: {about}") from error
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        message = message.replace("a valid tuple", "a list").replace("a valid dictionary", "a mapping")
         # Neither a secret is shown nor a whole spec, which may hold one.
         shown = bool(first["loc"]) and (str(first["loc"][0]) not in fields or fields[str(first["loc"][0])].repr)
         raise document.error(path, message + (f"; got {first['input']!r:.200}" if shown else "")) from error

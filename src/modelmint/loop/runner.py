@@ -7,15 +7,18 @@ a crash and then does no harm.
 import shutil
 from collections.abc import Mapping, Sequence
 
+from pydantic import ValidationError
+
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.drafts import Draft
 from modelmint.core.clock import monotonic_s, now
-from modelmint.core.errors import CancelledRunError, GateError, ModelmintError
+from modelmint.core.errors import CancelledRunError, GateError, ModelmintError, StageError
 from modelmint.core.hashing import identity
+from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Report
 from modelmint.loop.plan import Plan, Step
 from modelmint.loop.runs import ENDED, finish_run, run_row, stage_rows, update_run, update_stage
-from modelmint.loop.stages import call, verbs
+from modelmint.loop.stages import Verb, call, verbs
 from modelmint.loop.supervise import stage_folder, supervise
 
 
@@ -53,6 +56,15 @@ def run_stage(catalog: Catalog, run: str, plan: Plan, position: int) -> JSON:
     return {"status": status, "error": body}
 
 
+def broke(catalog: Catalog, run: str, position: int, error: Exception) -> JSON:
+    """Mark a stage as failed whose running itself broke; answers as `run_stage` does."""
+    body = StageError(
+        f"{type(error).__name__}: {error}", remedy=f"The log is at {catalog.settings.logs / 'worker.log'}."
+    ).to_dict()
+    update_stage(catalog, run, position, status="failed")
+    return {"status": "failed", "error": body}
+
+
 def finish(catalog: Catalog, run: str, answer: JSON) -> None:
     """Set the run's end from its last stage's answer."""
     finish_run(catalog, run, answer["status"], answer["error"])
@@ -63,7 +75,7 @@ def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
     verb = verbs()[step.verb]
     update_stage(catalog, run, position, status="running", started_at=now(), message="")
     inputs = _resolve(catalog, run, step)
-    spec = verb.spec.model_validate(step.spec)
+    spec = _spec(verb, step)
     outside = str(call(verb.fingerprint, spec)) if verb.fingerprint else ""
     key = identity(
         stage=verb.name,
@@ -93,6 +105,20 @@ def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
     _refuse(catalog, step, found["outputs"])
     if verb.apply:
         call(verb.apply, catalog, run, spec, inputs, found["outputs"])
+
+
+def _spec(verb: Verb, step: Step) -> Spec:
+    """The step's spec as this version of the verb knows it."""
+    try:
+        return verb.spec.model_validate(step.spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([step.name, *(str(part) for part in first["loc"])])
+        raise StageError(
+            f"{place}: must be what this version of {step.verb} knows; {first['msg']}",
+            parameter=place,
+            remedy="The run was begun by another version of Modelmint: run the recipe again.",
+        ) from error
 
 
 def _run_fresh(
