@@ -127,3 +127,32 @@ def test_every_page_of_a_run_is_written_with_an_index(run: Run, tmp_path: Path) 
     assert 'href="01-collect.html"' in (tmp_path / "pages" / "index.html").read_text()
     with pytest.raises(InputError, match="must be new or empty"):
         run("pages", made["run"], str(tmp_path / "pages"))
+
+
+def test_help_of_a_stage_names_its_keys(run: Run) -> None:
+    said = run("stage", "deduplicate", "--help")
+    assert "similarity" in said
+    assert "max_leaks" in said
+
+
+def test_help_of_stage_alone_is_that_of_the_command(run: Run) -> None:
+    assert "--input" in run("stage", "--help")
+
+
+def test_wrong_kind_of_value_is_said_in_words_of_a_recipe(run: Run) -> None:
+    with pytest.raises(RecipeError, match=r"kinds: must be a list; got 'email'"):
+        run("stage", "deidentify", "--input", "data=ds_0", "--set", "kinds=email")
+
+
+def test_a_name_stands_for_an_id_in_lineage_and_licences(run: Run, versions: tuple[str, str]) -> None:
+    run("alias", "golden", versions[0])
+    assert json.loads(run("licences", "golden", "--json"))["id"] == versions[0]
+    assert json.loads(run("lineage", "golden", "--json"))["id"] == versions[0]
+
+
+def test_brackets_of_a_source_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    rows = "".join(f"some [/] words {n},{n % 2}\n" for n in range(9))
+    (tmp_path / "a.csv").write_text(
+        "[bold]text[/red],[red]text,label\n".replace("[red]text", "[bold]text[/red]") + rows
+    )
+    assert "[bold]text[/red]" in run("data", "peek", str(tmp_path / "a.csv"))

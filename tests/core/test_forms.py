@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from modelmint.core.forms import FORMS, MESSAGES, TASKS, contents, labels, map_texts, text_paths
+from modelmint.core.forms import FORMS, MESSAGES, TASKS, contents, labels, map_texts, names_in, text_paths
 
 CHAT = [
     {"role": "user", "content": "hi"},
@@ -31,7 +31,10 @@ def test_every_task_has_a_form() -> None:
     [
         ("text-classification", {"text": "a", "label": "x"}, "a"),
         ("text-pair-classification", {"text": "a", "text_pair": "b", "label": "x"}, "a\nb"),
+        ("multi-label-classification", {"text": "a", "labels": ["x"]}, "a"),
+        ("text-regression", {"text": "a", "label": 1.0}, "a"),
         ("text2text-generation", {"text": "a", "target": None}, "a\n"),
+        ("text-retrieval", {"query": "a", "positive": "b", "negative": None}, "a\nb\n"),
         ("token-classification", {"tokens": ["a", "b"], "tags": ["O", "O"]}, "a b"),
         ("question-answering", {"question": "q", "context": "c", "answer": "c", "answer_start": 0}, "q\nc"),
         ("chat", {"messages": CHAT, "tools": None}, "hi\n\nbye"),
@@ -59,6 +62,12 @@ def test_the_label_of_a_sentence_is_its_kinds_of_tags() -> None:
     assert labels(batch, FORMS["token-classification"]) == ["B-LOC B-PER"]
 
 
+def test_several_labels_are_joined_in_one_order_and_come_apart() -> None:
+    form = FORMS["multi-label-classification"]
+    batch = batch_of(form.task, [{"text": "a", "labels": names} for names in (["y", "x", "y"], [], None)])
+    assert [names_in(label) for label in labels(batch, form)] == [["x", "y"], [], []]
+
+
 def test_texts_are_changed_inside_messages_and_nothing_else() -> None:
     batch = pa.RecordBatch.from_pylist(
         [{"messages": CHAT}, {"messages": None}, {"messages": []}, {"messages": CHAT[:1]}],
@@ -75,3 +84,13 @@ def test_a_column_without_strings_is_left_alone() -> None:
 
 def test_the_texts_of_a_table_are_its_own_columns() -> None:
     assert text_paths(FORMS["tabular-regression"], ["_row", "city", "label"]) == ("city",)
+
+
+def test_pairs_of_user_and_item_are_told_apart_by_capitals_and_counted_once() -> None:
+    rows = [
+        {"user": "a", "item": "x", "time": 1.0},
+        {"user": "A", "item": "x"},
+        {"user": "a", "item": "x", "time": 2.0},
+    ]
+    found = contents(batch_of("recommendation", rows), FORMS["recommendation"])
+    assert (found[0].casefold() == found[1].casefold(), found[0] == found[2]) == (False, True)

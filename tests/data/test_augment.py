@@ -188,6 +188,10 @@ def row_of(task: str, number: int) -> dict[str, Any]:
     return {
         "text-classification": lambda: {"text": text, "label": label},
         "text-pair-classification": lambda: {"text": text, "text_pair": f"other {text}", "label": label},
+        "multi-label-classification": lambda: {"text": text, "labels": ["a", "b"][: number % 3]},
+        "text-regression": lambda: {"text": text, "label": float(number)},
+        "text-retrieval": lambda: {"query": f"why {text}", "positive": text, "negative": None},
+        "recommendation": lambda: {"user": f"u{number % 5}", "item": f"i{number}", "rating": 4.0, "time": float(number)},
         "text-generation": lambda: {"text": text},
         "text2text-generation": lambda: {"text": text, "target": f"answer {number}"},
         "token-classification": lambda: {
@@ -204,7 +208,7 @@ def row_of(task: str, number: int) -> dict[str, Any]:
     }[task]()  # fmt: skip
 
 
-LEFT_ALONE = {"text-generation", "question-answering", "chat", "preference", "tabular-regression"}
+LEFT_ALONE = {"text-generation", "question-answering", "chat", "preference", "recommendation", "tabular-regression"}
 
 
 @pytest.mark.parametrize("task", TASKS)

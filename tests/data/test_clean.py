@@ -394,3 +394,9 @@ def test_poems_keep_their_lines(cleaned_form: Cleaned, shared: Path) -> None:
     outputs = cleaned_form("text-generation", [{"text": poem} for poem in poems], quality="short", languages=["zh"])
     assert outputs.data.num_rows > 0.99 * len(poems)
     assert texts_of(outputs.data)[0] == poems[0]
+
+
+def test_patterns_may_be_written_as_names_with_expressions() -> None:
+    """As the patterns of `deidentify` are."""
+    (pattern,) = CleanSpec(patterns={"ads": "(?i)buy now"}).patterns  # type: ignore[arg-type]
+    assert (pattern.name, pattern.pattern, pattern.action) == ("ads", "(?i)buy now", "drop")

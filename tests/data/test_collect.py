@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from modelmint.core.errors import DataError
 from modelmint.core.tables import column
 from modelmint.data.collect import CollectSpec, fingerprint
 
@@ -155,3 +156,26 @@ def test_real_banking77_is_read_whole(shared: Path, collected: Collected) -> Non
 def test_real_jsonl_with_list_texts_says_what_it_has(shared: Path, collected: Collected) -> None:
     with pytest.raises(Exception, match=r"missing column: 'text' .*'tokens', 'slots', 'intent'"):
         collected(shared / "snips", label="intent")
+
+
+def test_csv_without_a_header_gets_its_names_from_the_spec(write: Write, collected: Collected) -> None:
+    outputs = collected(
+        write("a.csv", "where is it?;late\nbroken;refund\n\nwhere is she?;late\n"), header=["text", "label"]
+    )
+    assert [(row["text"], row["label"]) for row in rows_of(outputs.data)] == [
+        ("where is it?", "late"),
+        ("broken", "refund"),
+        ("where is she?", "late"),
+    ]
+
+
+def test_row_of_another_width_than_the_named_columns_is_quarantined(write: Write, collected: Collected) -> None:
+    outputs = collected(
+        write("a.csv", "where is it?,late\nbroken,refund,now\nwhere is she?,gone\n"), header=["text", "label"]
+    )
+    assert reasons_of(outputs.quarantine) == ["bad_width"]
+
+
+def test_header_for_what_has_its_own_names_is_refused(write: Write, collected: Collected) -> None:
+    with pytest.raises(DataError, match="header: is for CSV and TSV"):
+        collected(write("a.jsonl", '{"text": "a", "label": "b"}\n'), header=["text", "label"])

@@ -12,6 +12,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.tables import column
 from modelmint.core.types import Dataset, Model
 from modelmint.data.deidentify import DeidentifyInputs, DeidentifyOutputs, DeidentifySpec, deidentify, fingerprint
+from modelmint.data.preflight import PreflightInputs, PreflightSpec, preflight
 from tests.tiny_tagger import write_tagger
 
 from .conftest import reasons_of, texts_of
@@ -170,3 +171,18 @@ def test_the_page_tells_finds_actions_and_what_is_missing(masked: Masked) -> Non
     for words in ("De-identification", "telephone numbers", "keyed hash", "no model was given", "我的手机[PHONE]"):
         assert words in page
     assert "13812345678" not in page
+
+
+def test_preflight_takes_no_stand_in_for_personal_data(masked: Masked, context: StageContext) -> None:
+    """A gate on personal data must pass what was replaced, whichever way; what was not looked for is still found."""
+    texts = [
+        "I was born on 12 May 1990, write to joe@x.com",
+        "follow me on twitter: @realjoe",
+        "I was born on 3 June 1985",
+    ]
+    data = masked(texts, action="pseudonym", kinds=["date_of_birth", "handle"], hash_salt=SALT).data
+    facts = preflight(
+        PreflightSpec(gates={"personal_data": "<= 1"}), PreflightInputs(data=data), context
+    ).preflight.facts
+    assert facts["personal"]["found"] == {"email": 1}
+    assert facts["refused"] == [refused for refused in facts["refused"] if "personal" not in str(refused)]

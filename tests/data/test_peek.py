@@ -161,3 +161,61 @@ def test_a_stray_byte_does_not_make_utf8_another_encoding(tmp_path: Path) -> Non
     rows = [f"这是第{at}条评论,好\n".encode() for at in range(20)]
     (tmp_path / "a.csv").write_bytes(b"text,label\n" + b"".join(rows) + b"bad \xff byte,x\n" + b"".join(rows))
     assert peek(str(tmp_path / "a.csv"))["encoding"] == "utf-8"
+
+
+def test_two_columns_of_one_name_are_said(write: Write) -> None:
+    rows = "".join(f"some words {n},other words {n},{n % 2}\n" for n in range(20))
+    assert any(
+        "'text' is there 2 times" in said for said in peek(str(write("a.csv", "text,text,label\n" + rows)))["warnings"]
+    )
+
+
+def test_header_without_rows_is_said(write: Write) -> None:
+    assert any("no rows" in said for said in peek(str(write("a.csv", "text,label\n")))["warnings"])
+
+
+def test_file_without_a_header_is_said(write: Write) -> None:
+    rows = "".join(f'"my parcel {n} is late, sir",shipping\n"you charged {n} times",billing\n' for n in range(20))
+    assert any("`header`" in said for said in peek(str(write("a.csv", rows)))["warnings"])
+
+
+@pytest.mark.parametrize("header", ["text,label", "Frage,Absicht", "内容,类别", "What is it about?,kind"])
+def test_header_is_not_taken_for_a_row(write: Write, header: str) -> None:
+    assert not any(
+        "`header`" in said for said in peek(str(write("a.csv", header + "\n" + "\n".join(LINES))))["warnings"]
+    )
+
+
+def test_encoding_from_before_unicode_is_said_to_be_a_guess(write: Write) -> None:
+    rows = "".join(f"我的卡在哪里{n},{'ab'[n % 2]}\n" for n in range(50))
+    assert any(
+        "big5" in said
+        for said in peek(str(write("a.csv", ("text,label\n" + rows).encode("big5", "ignore"))))["warnings"]
+    )
+
+
+def test_lists_are_no_labels(write: Write) -> None:
+    """Chats in two dialects in one file: neither is known for sure, and a list of messages is nothing to predict."""
+    chats = [
+        {"messages": [{"role": "user", "content": f"what {n}"}, {"role": "assistant", "content": "that"}]}
+        for n in range(10)
+    ]
+    chats += [
+        {"conversations": [{"from": "human", "value": f"hi {n}"}, {"from": "gpt", "value": "ho"}]} for n in range(10)
+    ]  # type: ignore[dict-item]
+    found = peek(str(write("a.jsonl", "\n".join(map(json.dumps, chats)))))
+    assert found["spec"].get("label") != "conversations"
+
+
+def test_database_file_is_told_how_to_be_named(write: Write) -> None:
+    with pytest.raises(DataError) as raised:
+        peek(str(write("shop.db", b"SQLite format 3\0" + b"\0" * 100)))
+    assert "sqlite:///" in str(raised.value.remedy)
+
+
+def test_bytes_that_cannot_be_decoded_are_shown_as_escapes(write: Write) -> None:
+    """A terminal and a JSON file take no lone surrogates."""
+    rows = b"".join(
+        f"text {n}: ".encode() + "退款".encode("gb18030" if n % 5 == 0 else "utf-8") + b",a\n" for n in range(20)
+    )
+    json.dumps(peek(str(write("a.csv", b"text,label\n" + rows)), encoding="utf-8"), ensure_ascii=False).encode()

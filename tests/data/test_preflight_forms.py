@@ -21,8 +21,11 @@ SAYS = [{"role": "user", "content": "my card please"}, {"role": "assistant", "co
 EXAMPLES: dict[str, dict[str, Any]] = {
     "text-classification": {"text": "my card", "label": "x"},
     "text-pair-classification": {"text": "my card", "text_pair": "the cash", "label": "x"},
+    "multi-label-classification": {"text": "my card", "labels": ["x", "y"]},
+    "text-regression": {"text": "my card", "label": 1.5},
     "text-generation": {"text": "my card"},
     "text2text-generation": {"text": "my card", "target": "the cash"},
+    "text-retrieval": {"query": "my card", "positive": "the cash", "negative": None},
     "token-classification": {"tokens": ["my", "card"], "tags": ["O", "B-X"]},
     "question-answering": {"question": "my card", "context": "the cash", "answer": "cash", "answer_start": 4},
     "chat": {"messages": SAYS},
@@ -31,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "tabular-regression": {"age": 3, "city": "Rome", "label": 1.5},
     "image-classification": {"image": b"not looked into", "label": "x"},
     "audio-classification": {"audio": b"not looked into", "label": "x"},
+    "recommendation": {"user": "u1", "item": "i1", "rating": 4.0, "time": 0.0},
 }
 
 
@@ -97,6 +101,27 @@ def test_the_numbers_of_a_regression_are_described(looked: Looked) -> None:
     rows = [{"age": at, "label": float(at)} for at in (1, 2, 3)]
     numbers = looked("tabular-regression", rows).facts["labels"]["numbers"]
     assert numbers == {"min": 1.0, "max": 3.0, "mean": 2.0, "deviation": 0.816497}
+
+
+def test_labels_are_counted_one_by_one_where_a_row_has_several(looked: Looked) -> None:
+    rows = [{"text": f"card {at}", "labels": ["x", "y"][: at % 3]} for at in range(6)]
+    assert looked("multi-label-classification", rows).facts["labels"]["counts"] == {"x": 4, "y": 2}
+
+
+def test_rows_with_the_same_labels_in_another_order_are_in_no_conflict(looked: Looked) -> None:
+    rows = [{"text": "card", "labels": names} for names in (["x", "y"], ["y", "x"])]
+    assert looked("multi-label-classification", rows).facts["conflicts"]["rows"] == 0
+
+
+def test_rows_of_one_text_with_other_labels_are_in_conflict(looked: Looked) -> None:
+    rows = [{"text": "card", "labels": names} for names in (["x", "y"], ["y"])]
+    conflicts = looked("multi-label-classification", rows).facts["conflicts"]
+    assert (conflicts["rows"], conflicts["examples"][0]["labels"]) == (2, ["x | y", "y"])
+
+
+def test_the_numbers_of_texts_are_described(looked: Looked) -> None:
+    rows = [{"text": f"card {at}", "label": float(at)} for at in (1, 2, 3)]
+    assert looked("text-regression", rows).facts["labels"]["numbers"]["mean"] == 2.0
 
 
 def test_records_of_a_table_with_two_labels_are_in_conflict(looked: Looked) -> None:

@@ -54,7 +54,7 @@ def test_the_answers_of_gsm8k_are_cut_by_a_short_limit(shared: Path, desk: Stagi
     short = facts_of("chat", rows, desk, context, base="starter", max_tokens=128)
     whole = facts_of("chat", rows, desk, context, base="starter", max_tokens=512)
     assert (whole["targets"]["lost"], short["targets"]["total"]) == (0, whole["targets"]["total"])
-    assert 0.45 < short["targets"]["share"] < 0.65
+    assert 0.35 < short["targets"]["share"] < 0.65
     assert short["targets"]["rows_untrainable"] > 0
 
 

@@ -30,8 +30,22 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"text": "a", "text_pair": "b, c", "label": "yes"},
         {"text": "-d", "text_pair": "e", "label": "no"},
     ],
+    "multi-label-classification": [
+        {"text": "a, b", "labels": ["x, y", "z"]},
+        {"text": "=c", "labels": []},
+        {"text": "d\ne", "labels": ["中文"]},
+    ],
+    "text-regression": [{"text": "a", "label": 1.5}, {"text": "-b", "label": -2e-9}],
     "text-generation": [{"text": "First document.\nSecond line."}, {"text": "另一篇文档。"}],
     "text2text-generation": [{"text": "Hallo", "target": "Hello"}, {"text": "=Welt", "target": "world"}],
+    "text-retrieval": [
+        {"query": "=who?", "positive": "Ada, in 1843", "negative": "Bob\nlater"},
+        {"query": "谁", "positive": "艾达", "negative": None},
+    ],
+    "recommendation": [
+        {"user": "007", "item": "=a", "rating": 4.5, "time": 881250949.0},
+        {"user": "Ü", "item": "b", "rating": None, "time": 5.0},
+    ],
     "token-classification": [
         {"tokens": ["Ada", "lives", "in", "New", "York"], "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"]},
         {"tokens": ["上", "海"], "tags": ["B-LOC", "I-LOC"]},

@@ -102,3 +102,13 @@ def test_many_groups_are_cut_to_the_largest_and_the_others() -> None:
     (found,) = rates(rows, "group")
     assert found["groups"][-1]["group"] == "8 others"
     assert sum(one["rows"] for one in found["groups"]) == len(rows)
+
+
+def test_new_numbers_between_few_old_ones_are_counted_with_the_nearest() -> None:
+    """SMOTE makes rows between old ones: a column of two values then has hundreds, and its groups stay two."""
+    rows = [{"text": "some words", "label": "yes", "sex": float(number % 2)} for number in range(40)]
+    frame = pa.Table.from_pylist(rows).to_batches()
+    first = label_rates(frame, TEXT, ["sex"], min_rows=1)
+    more = rows + [{"text": "some words", "label": "yes", "sex": number / 41} for number in range(1, 41)]
+    (again,) = rates(more, "sex", edges=first.edges)
+    assert [(one["group"], one["rows"]) for one in again["groups"]] == [("0", 40), ("1", 40)]

@@ -33,7 +33,7 @@ def ancestors(catalog: Catalog, identifier: str) -> Node:
     Raises:
         NotFoundError: this tenant has none of that id.
     """
-    catalog.get(identifier)
+    identifier = catalog.get(identifier).id  # also of a name
     edges: dict[str, list[tuple[str, str]]] = {}
     frontier, seen = {identifier}, {identifier}
     while frontier:  # one query a generation

@@ -80,7 +80,31 @@ def sets(home: Path | None, task: str | None, language: str | None, sellable: bo
     )
 
 
-@click.command()
+class _Station(click.Command):
+    """A command whose help, after the name of a verb, also tells that verb's inputs and keys."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        context.meta["modelmint.words"] = tuple(args)
+        return super().parse_args(context, args)
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from modelmint.loop.stages import verbs
+
+        words = context.meta.get("modelmint.words", ())
+        verb = next((each for name, each in verbs().items() if name in words), None)
+        if verb is None:
+            with formatter.section("Verbs"):
+                formatter.write_dl([(name, each.about) for name, each in verbs().items()])
+            return
+        with formatter.section(f"Inputs of {verb.name} (--input ROLE=ID)"):
+            roles = [(role.name, "optional" if role.optional else "needed") for role in verb.inputs.values()]
+            formatter.write_dl(roles or [("none", "")])
+        with formatter.section(f"Keys of {verb.name} (--set KEY=VALUE)"):
+            fields = verb.spec.model_fields.items()
+            formatter.write_dl([(name, " ".join((field.description or "").split())) for name, field in fields])
+
+
+@click.command(cls=_Station)
 @click.argument("verb")
 @click.option("--input", "inputs", multiple=True, metavar="ROLE=ID", help="An input, by id or name; may be repeated.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of the verb's spec.")

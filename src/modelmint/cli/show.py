@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from modelmint.core.formats import size
+from modelmint.evaluation.gates import SHARES
 
 Body = Mapping[str, Any]
 
@@ -156,9 +157,10 @@ def show_tree(body: Body) -> None:
     console().print(root)
 
 
-def percent(metric: Body) -> str:
-    """``93.6 % (92.7 to 94.4)``."""
-    return f"{metric['value']:.1%} ({metric['low']:.1%} to {metric['high']:.1%})"
+def interval(name: str, metric: Body) -> str:
+    """``93.6 % (92.7 to 94.4)`` of a share, ``0.412 (0.391 to 0.433)`` of another figure."""
+    form = ".1%" if name.partition(":")[0] in SHARES else ".4g"
+    return f"{metric['value']:{form}} ({metric['low']:{form}} to {metric['high']:{form}})"
 
 
 def _metrics(body: Body) -> Table:
@@ -171,7 +173,8 @@ def _metrics(body: Body) -> Table:
         ">n",
     )
     for name, metric in body["metrics"].items():
-        table.add_row(name, percent(metric), percent(baseline[name]) if name in baseline else "", f"{metric['n']:,}")
+        beside = interval(name, baseline[name]) if name in baseline else ""
+        table.add_row(name, interval(name, metric), beside, f"{metric['n']:,}")
     return table
 
 

@@ -14,18 +14,18 @@ def show_peek(body: Body) -> None:
     out = console()
     rows = "" if body["num_rows"] is None else f"{'about ' if body['rows_estimated'] else ''}{body['num_rows']:,} rows"
     facts = [body["format"], body["dialect"], body["encoding"], rows, size(body["size_bytes"] or 0)]
-    out.print(f"[bold]{body['source']}[/]  {', '.join(str(fact) for fact in facts if fact)}", highlight=False)
+    out.print(f"[bold]{_escaped(body['source'])}[/]  {', '.join(str(fact) for fact in facts if fact)}", highlight=False)
     out.print(f"read as [bold]{body['task']}[/]", highlight=False)
     table = titled_table(None, "column", "type", "is", ">missing", "for example")
     for column in body["columns"]:
         shown = "; ".join(_cut(example, 40) for example in column["examples"][:3])
-        table.add_row(column["name"], column["type"], column["role"] or "", f"{column['missing']:,}", shown)
+        table.add_row(_cut(column["name"]), column["type"], column["role"] or "", f"{column['missing']:,}", shown)
     out.print(table)
     for row in body["sample"][:3]:
-        said = {name: _cut(value) for name, value in row.items() if not name.startswith("_")}
+        said = {_cut(name): _cut(value) for name, value in row.items() if not name.startswith("_")}
         out.print("  " + "  ".join(f"[dim]{name}:[/] {value}" for name, value in said.items()), highlight=False)
     for warning in body["warnings"]:
-        out.print(f"[yellow]![/] {warning}", highlight=False)
+        out.print(f"[yellow]![/] {_escaped(warning)}", highlight=False)
     spec = ", ".join(f"{key}: {_yaml(value)}" for key, value in body["spec"].items())
     out.print(
         f"in a recipe:  - collect: {{{spec}}}",
@@ -49,23 +49,23 @@ def show_diff(body: Body) -> None:
     columns = body["columns"]
     for kind in ("added", "removed"):
         if columns[kind]:
-            out.print(f"columns {kind}: {', '.join(columns[kind])}", highlight=False)
+            out.print(f"columns {kind}: {_escaped(', '.join(columns[kind]))}", highlight=False)
     for column in columns["retyped"]:
-        out.print(f"column {column['name']}: {column['before']} -> {column['after']}", highlight=False)
+        out.print(f"column {_escaped(column['name'])}: {column['before']} -> {column['after']}", highlight=False)
     if body["label_changes"]:
         table = titled_table("labels that changed", "from", "to", ">rows")
         for change in body["label_changes"][:20]:
-            table.add_row(change["from"], change["to"], f"{change['rows']:,}")
+            table.add_row(_cut(change["from"]), _cut(change["to"]), f"{change['rows']:,}")
         out.print(table)
     changed = [each for each in body["labels"] if each["before"] != each["after"]]
     if changed:
         table = titled_table("rows of each label", "label", ">before", ">after")
         for each in sorted(changed, key=lambda one: -abs(one["after"] - one["before"]))[:20]:
-            table.add_row(each["label"], f"{each['before']:,}", f"{each['after']:,}")
+            table.add_row(_cut(each["label"]), f"{each['before']:,}", f"{each['after']:,}")
         out.print(table)
     for kind, sign in (("removed", "[red]-[/]"), ("added", "[green]+[/]")):
         for row in body["examples"][kind]:
-            out.print(f"{sign} {_cut(row['text'], 100)}  [dim]{row['label']}[/]", highlight=False)
+            out.print(f"{sign} {_cut(row['text'], 100)}  [dim]{_cut(row['label'])}[/]", highlight=False)
     for row in body["examples"]["changed"]:
         out.print(f"[red]-[/] {_cut(row['before']['text'], 100)}", highlight=False)
         out.print(f"[green]+[/] {_cut(row['after']['text'], 100)}", highlight=False)
@@ -75,7 +75,7 @@ def show_export(body: Body) -> None:
     out = console()
     out.print(f"{body['rows']:,} rows as {body['format']} in {body['path']}", highlight=False, markup=False)
     for note in body["notes"]:
-        out.print(f"[yellow]![/] {note}", highlight=False)
+        out.print(f"[yellow]![/] {_escaped(note)}", highlight=False)
 
 
 def show_sets(bodies: Sequence[Body]) -> None:
@@ -117,10 +117,15 @@ def show_licences(body: Body) -> None:
 
 
 def _cut(value: Any, most: int = MAX_CHARS) -> str:
+    text = " ".join(str(value).split())
+    return _escaped(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def _escaped(text: Any) -> str:
+    """Text of a user's: brackets in it are no markup."""
     from rich.markup import escape
 
-    text = " ".join(str(value).split())
-    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
+    return str(escape(str(text)))
 
 
 def _yaml(value: Any) -> str:

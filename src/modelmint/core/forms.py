@@ -19,8 +19,11 @@ from modelmint.core.types import Dataset
 Task: TypeAlias = Literal[
     "text-classification",
     "text-pair-classification",
+    "multi-label-classification",
+    "text-regression",
     "text-generation",
     "text2text-generation",
+    "text-retrieval",
     "token-classification",
     "question-answering",
     "chat",
@@ -29,6 +32,7 @@ Task: TypeAlias = Literal[
     "tabular-regression",
     "image-classification",
     "audio-classification",
+    "recommendation",
 ]
 TASKS: tuple[str, ...] = get_args(Task)
 
@@ -55,7 +59,23 @@ class Form:
     texts: tuple[str, ...]
     """Where text for people stands: a column, or ``messages.content``."""
     label: str | None = None
-    """The column that is predicted, where it is one word of a small set, a number, or a tag a token."""
+    """The column that is predicted, where it is one word of a small set, several of them, a number, or a tag a token."""
+
+    @property
+    def predicts(self) -> Literal["nothing", "class", "classes", "tags", "number"]:
+        """What stands in `label`: one name of a small set, any number of them, one a token, or a number."""
+        if self.label is None or self.task == "token-classification":
+            return "nothing" if self.label is None else "tags"
+        kind = self.columns.field(self.label).type
+        if pa.types.is_floating(kind):
+            return "number"
+        return "classes" if pa.types.is_list(kind) else "class"
+
+
+JOINED_BY = " | "
+"""Stands between the labels of a row that has several; no such label holds it."""
+PAIR = ("user", "item")
+"""What makes a row of `recommendation` itself; when it was, and how it was rated, stand beside it."""
 
 
 def _form(task: str, texts: tuple[str, ...], predicted: str | None, /, **columns: pa.DataType) -> Form:
@@ -68,8 +88,11 @@ FORMS: dict[str, Form] = {
     for form in (
         _form("text-classification", ("text",), "label", text=_TEXT, label=_TEXT),
         _form("text-pair-classification", ("text", "text_pair"), "label", text=_TEXT, text_pair=_TEXT, label=_TEXT),
+        _form("multi-label-classification", ("text",), "labels", text=_TEXT, labels=_WORDS),
+        _form("text-regression", ("text",), "label", text=_TEXT, label=pa.float64()),
         _form("text-generation", ("text",), None, text=_TEXT),
         _form("text2text-generation", ("text", "target"), None, text=_TEXT, target=_TEXT),
+        _form("text-retrieval", ("query", "positive", "negative"), None, query=_TEXT, positive=_TEXT, negative=_TEXT),
         _form("token-classification", ("tokens",), "tags", tokens=_WORDS, tags=_WORDS),
         _form("question-answering", ("question", "context"), None,
               question=_TEXT, context=_TEXT, answer=_TEXT, answer_start=pa.int64()),
@@ -80,6 +103,7 @@ FORMS: dict[str, Form] = {
         _form("tabular-regression", (), "label", label=pa.float64()),
         _form("image-classification", (), "label", image=pa.binary(), label=_TEXT),
         _form("audio-classification", (), "label", audio=pa.binary(), label=_TEXT),
+        _form("recommendation", (), None, user=_TEXT, item=_TEXT, rating=pa.float64(), time=pa.float64()),
     )
 }  # fmt: skip
 
@@ -100,8 +124,11 @@ def contents(batch: pa.RecordBatch, form: Form) -> list[str]:
     """(N,) one string a row that is the row's content, without its label: by it copies and leaks are found.
 
     Texts are joined by line breaks, tokens by spaces, a table's cells as ``name=value``; an image or a recording is
-    the digest of its bytes.
+    the digest of its bytes. Of who took what it is the pair, with its digest: names of users and items are told apart
+    by every letter, capitals too.
     """
+    if form.task == "recommendation":
+        return [_pair(*cells) for cells in zip(*(batch.column(name).to_pylist() for name in PAIR), strict=True)]
     if form.task in ("image-classification", "audio-classification"):
         cells = batch.column(form.columns.names[0]).to_pylist()
         return [hashlib.sha256(cell or b"").hexdigest() for cell in cells]
@@ -118,13 +145,23 @@ def contents(batch: pa.RecordBatch, form: Form) -> list[str]:
 
 
 def labels(batch: pa.RecordBatch, form: Form) -> list[str]:
-    """(N,) the label of each row as text; the tags of a sentence that are not ``O``, sorted; empty where there is none."""
+    """(N,) the label of each row as text; the tags of a sentence that are not ``O``, sorted; empty where there is none.
+
+    Of a row with several labels they are joined; `names_in` takes them apart.
+    """
     if form.label is None:
         return [""] * batch.num_rows
     cells = batch.column(form.label).to_pylist()
     if form.task == "token-classification":
         return [" ".join(sorted({tag for tag in tags or () if tag != "O"})) for tags in cells]
+    if form.predicts == "classes":
+        return [JOINED_BY.join(sorted(set(cell or ()))) for cell in cells]
     return ["" if cell is None else str(cell) for cell in cells]
+
+
+def names_in(label: str) -> list[str]:
+    """The labels of a row with several, from what `labels` says of it."""
+    return label.split(JOINED_BY) if label else []
 
 
 def map_texts(
@@ -159,6 +196,11 @@ def _mapped(array: pa.Array, fields: Sequence[str], change: Callable[[list[str |
         ]
         return pa.StructArray.from_arrays(parts, fields=list(array.type), mask=array.is_null())
     return array
+
+
+def _pair(user: str | None, item: str | None) -> str:
+    exact = hashlib.blake2b(f"{user}\0{item}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return f"{user} took {item} ({exact})"
 
 
 def _strings(array: pa.Array, fields: Sequence[str]) -> list[str]:

@@ -72,8 +72,8 @@ class Settings:
         return self.home / "logs"
 
 
-def secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """A password that a recipe names. Only ``MODELMINT_SECRET_*`` are given out: a recipe may name no other variable.
+def secret(name: str, environ: Mapping[str, str] = os.environ, *, parameter: str = "password_from") -> str:
+    """A password or token that a recipe names under `parameter`. Only ``MODELMINT_SECRET_*`` are given out: a recipe may name no other variable.
 
     Raises:
         InputError: another name, or a variable that is not set.
@@ -81,9 +81,9 @@ def secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
     if not name.startswith(_SECRET) or not environ.get(name):
         said = "is not set" if name.startswith(_SECRET) else "is another variable"
         raise InputError(
-            f"password_from: must be a variable {_SECRET}... of the environment that is set; {name[:100]} {said}",
-            parameter="password_from",
-            remedy=f"export {_SECRET}TICKETS='...', and set password_from to {_SECRET}TICKETS.",
+            f"{parameter}: must be a variable {_SECRET}... of the environment that is set; {name[:100]} {said}",
+            parameter=parameter,
+            remedy=f"export {_SECRET}TICKETS='...', and set {parameter} to {_SECRET}TICKETS.",
         )
     return environ[name]
 

@@ -34,7 +34,7 @@ def batches(dataset: Dataset, columns: Sequence[str] | None = None) -> Iterator[
     """The dataset in record batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES`; only one is in memory."""
     for path in dataset.paths():
         with dataset.files.open(path) as stream:
-            file = pq.ParquetFile(stream)
+            file = pq.ParquetFile(stream, pre_buffer=False)  # else all that was read is kept until it is closed
             yield from file.iter_batches(batch_size=_batch_rows(file.metadata), columns=columns)
 
 

@@ -25,7 +25,13 @@ from modelmint.data.quarantine import Quarantine
 from modelmint.data.slices import LENGTH, MIN_ROWS, label_rates
 from modelmint.data.splitting.strata import has_classes
 
-_TRANSLATED = ("text-classification", "text-pair-classification", "text2text-generation")
+_TRANSLATED = (
+    "text-classification",
+    "text-pair-classification",
+    "multi-label-classification",
+    "text-regression",
+    "text2text-generation",
+)
 
 
 class AugmentSpec(Spec):
@@ -121,7 +127,7 @@ def augment(spec: AugmentSpec, inputs: AugmentInputs, ctx: StageContext) -> Augm
     weights = (
         growing.weigh(rows.names, ratio=spec.ratio, rule=spec.weights, beta=spec.beta) if _weighs(spec, form) else {}
     )
-    labels = counted(growing.labels) if has_classes(form) else data.facts.get("labels", {})
+    labels = _labels(form, growing, data)
     train = ctx.desk.dataset(
         "train", growing.grown(weights), schema=growing.schema(weights), facts=carried(data) | {"labels": labels}
     )
@@ -141,6 +147,12 @@ def augment(spec: AugmentSpec, inputs: AugmentInputs, ctx: StageContext) -> Augm
     page = augment_page(facts, about=data.name)
     report = ctx.desk.report("augmentation", facts, renderings={"report.html": page})
     return AugmentOutputs(train=train, quarantine=quarantine.dataset(ctx.desk), augmentation=report)
+
+
+def _labels(form: Form, growing: Growing, data: Dataset) -> dict[str, int]:
+    if form.predicts == "classes":
+        return counted(growing.sets)
+    return counted(growing.labels) if has_classes(form) else data.facts.get("labels", {})
 
 
 def _planned(spec: AugmentSpec, form: Form, rows: LabelledRows) -> Plan:

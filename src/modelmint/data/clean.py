@@ -22,6 +22,7 @@ from modelmint.data.facts import carried, counted
 from modelmint.data.fates import DUPLICATE, KEEP, LABEL_CONFLICT, LEAK, REASONS, Fates, decide
 from modelmint.data.pages.cleaning import cleaning_page
 from modelmint.data.quarantine import Quarantine, cells_at
+from modelmint.data.splitting.strata import label_counts
 
 __all__ = ["CleanInputs", "CleanOutputs", "CleanSpec", "clean", "fingerprint"]
 
@@ -56,7 +57,7 @@ def clean(spec: CleanSpec, inputs: CleanInputs, ctx: StageContext) -> CleanOutpu
     with Quarantine(ctx.scratch) as quarantine:
         screen = Screen(spec, form, quarantine)
         rows = screen.run(inputs.data, ctx, spool)
-        conflicts = "keep" if form.task == "tabular-regression" else spec.conflicts
+        conflicts = "keep" if form.predicts == "number" else spec.conflicts
         fates = decide(rows, duplicates=spec.duplicates, conflicts=conflicts)
         kept = fates.fate == KEEP
         if not kept.any():
@@ -71,7 +72,7 @@ def clean(spec: CleanSpec, inputs: CleanInputs, ctx: StageContext) -> CleanOutpu
             "rows_kept": int(kept.sum()),
             "rows_quarantined": counted({**quarantine.counts, **fates.counts()}),
             "rows_changed": screen.num_changed,
-            "labels": counted(rows.counts(kept)) if _has_labels(form) else {},
+            "labels": counted(label_counts(form, rows, kept)) if form.predicts in ("class", "classes") else {},
         }
         remaining = _kept(spool, fates, form, quarantine, compared, ctx)
         data = ctx.desk.dataset("data", remaining, schema=pq.read_schema(spool), facts=facts)
@@ -109,11 +110,6 @@ def _kept(
         start += batch.num_rows
         ctx.say(len(fates.fate) + start, len(fates.fate) * 2, f"{start:,} rows compared")
         yield batch.filter(pa.array(fate == KEEP))
-
-
-def _has_labels(form: Form) -> bool:
-    """Whether a row's label is one of a small set."""
-    return form.label is not None and form.task not in ("tabular-regression", "token-classification")
 
 
 _COMPARED = {

@@ -21,7 +21,7 @@ from modelmint.data.sources.intake import Intake
 from modelmint.data.sources.open_sets import filled
 from modelmint.data.sources.places import fingerprint_of, is_hub, shown
 from modelmint.data.sources.plan import Plan, plan_of
-from modelmint.data.sources.source_spec import Column, SourceSpec
+from modelmint.data.sources.source_spec import Column, SourceSpec, column_named
 
 
 class CollectSpec(SourceSpec):
@@ -42,7 +42,13 @@ class CollectSpec(SourceSpec):
     target: Column = "target"
     """The column that holds the text to be written, of text2text-generation."""
     label: Column = "label"
-    """The column that holds the label; of tabular-regression the number."""
+    """The column that holds the label; of tabular-regression and text-regression the number."""
+    labels: Column = "labels"
+    """The column that holds the labels of multi-label-classification: a list, JSON text of one, or text with
+    `labels_separator` between them; empty is no label.
+    """
+    labels_separator: Annotated[str, StringConstraints(min_length=1, max_length=20)] = "|"
+    """What stands between labels that are not a list."""
     tokens: Column = "tokens"
     """The column that holds the list of tokens, of token-classification."""
     tags: Column = "tags"
@@ -65,6 +71,20 @@ class CollectSpec(SourceSpec):
     """The column that holds the image's bytes."""
     audio: Column = "audio"
     """The column that holds the recording's bytes."""
+    query_column: Column = "query"
+    """The column that holds what is searched for, of text-retrieval. (`query` is what a database is asked.)"""
+    positive: Column = "positive"
+    """The column that holds the text that should be found."""
+    negative: Column = "negative"
+    """The column that holds a text that should not be found, where there is one."""
+    user: Column = "user"
+    """The column that says who took something, of recommendation."""
+    item: Column = "item"
+    """The column that says what was taken."""
+    rating: Column = "rating"
+    """The column that says how it was rated, as a number, where there is one."""
+    time: Column = "time"
+    """The column that says when it was taken (a date or an epoch number), where there is one."""
     features: tuple[Column, ...] = ()
     """The columns of a table to predict from; empty: all but the label and those named elsewhere."""
     types: dict[Column, ColumnType] = Field(default_factory=dict)
@@ -112,7 +132,7 @@ class CollectSpec(SourceSpec):
             raise ValueError(
                 "subject_salt is required with subject: a secret of at least 16 characters, the same for every source"
             )
-        used = {getattr(self, name, name) for name in FORMS[self.task or "text-classification"].columns.names}
+        used = {column_named(self, name) for name in FORMS[self.task or "text-classification"].columns.names}
         canonical = {*FORMS[self.task or "text-classification"].columns.names, *self.features, "answers"}
         wrong = [name for name in self.keep if name.startswith("_") or name in {*used, *canonical, self.subject}]
         if wrong or len(set(self.keep)) < len(self.keep):

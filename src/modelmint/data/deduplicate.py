@@ -160,7 +160,7 @@ def _codes(data: Dataset, form: Form) -> tuple[npt.NDArray[np.int8], npt.NDArray
         split, label = np.zeros(batch.num_rows, np.int8), np.zeros(batch.num_rows, np.int32)
         if "_split" in columns:
             split[:] = [SPLIT_CODES.get(name, 0) for name in batch.column("_split").to_pylist()]
-        if form.label in columns and form.task != "tabular-regression":
+        if form.label in columns and form.predicts != "number":
             label[:] = [names.setdefault(name, len(names)) for name in forms.labels(batch, form)]
         splits.append(split)
         labels.append(label)

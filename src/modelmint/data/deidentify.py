@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from modelmint.core.errors import DataError, InputError
-from modelmint.core.forms import form_of, labels
+from modelmint.core.forms import Form, form_of, labels, names_in
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
@@ -240,18 +240,27 @@ def _masked(
                     row=str(changed.column("_row")[row]), reason="personal_data", detail=detail, raw=cell, cells=cell
                 )
             changed = changed.filter(pa.array([row not in set(dropped) for row in range(batch.num_rows)]))
-        kept.update(labels(changed, masking.form) if "labels" in data.facts else ())
+        kept.update(_names(changed, masking.form) if "labels" in data.facts else ())
         num_done, num_kept = num_done + batch.num_rows, num_kept + changed.num_rows
         ctx.say(num_done, data.num_rows, f"{masking.found.total():,} found in {masking.num_rows:,} rows")
         yield changed
     if "labels" in data.facts or masking.form.task == "text-classification":
         facts["labels"] = counted(kept)  # the desk reads the facts after the rows
+    replaced = {kind for kind, num in masking.found.items() if num and spec.action_of(kind) == "pseudonym"}
+    if stand_ins := sorted({*facts.get("stand_ins", ()), *replaced}):
+        facts["stand_ins"] = stand_ins  # which look like personal data to whoever searches these rows
     if num_done and not num_kept:
         raise DataError(
             f"data: each of the {num_done:,} rows holds personal data and was dropped",
             parameter="action",
             remedy="Set `action: mask`.",
         )
+
+
+def _names(batch: pa.RecordBatch, form: Form) -> list[str]:
+    """Every label of every row."""
+    said = labels(batch, form)
+    return [name for label in said for name in names_in(label)] if form.predicts == "classes" else said
 
 
 def _schema(data: Dataset) -> pa.Schema | None:

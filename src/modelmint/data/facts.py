@@ -5,7 +5,7 @@ from typing import Any
 
 from modelmint.core.types import Dataset
 
-_CARRIED = ("task", "language", "licence")
+_CARRIED = ("task", "language", "licence", "stand_ins")
 
 
 def carried(dataset: Dataset) -> dict[str, Any]:

@@ -18,17 +18,21 @@ from modelmint.core.forms import FORMS
 from modelmint.core.types import JSON
 from modelmint.data.collect import CollectSpec
 from modelmint.data.language.languages import detect
+from modelmint.data.quarantine import printable
 from modelmint.data.sources.checks import BadRowError
 from modelmint.data.sources.collection import short_cells
 from modelmint.data.sources.convert import Converter
-from modelmint.data.sources.delimiters import find_delimiter, find_quote
-from modelmint.data.sources.encodings import head, likely_encoding
+from modelmint.data.sources.delimiters import delimiter_of_rows, find_delimiter, find_quote
+from modelmint.data.sources.dialects import required
+from modelmint.data.sources.doubts import doubts
+from modelmint.data.sources.encodings import head, is_wide, likely_encoding, undecoded
 from modelmint.data.sources.guesses import ColumnGuess, guess, look, split_of
 from modelmint.data.sources.parts import singles
 from modelmint.data.sources.places import is_hub, located, shown
 from modelmint.data.sources.plan import MEDIA_TASKS, choose, reading_of
 from modelmint.data.sources.readers import format_named, read_rows
 from modelmint.data.sources.rows import Reading, Row, SourceFile
+from modelmint.data.sources.source_spec import column_named
 
 MAX_ROWS = 1_000
 _MAX_MEDIA = 20
@@ -86,11 +90,20 @@ class _Peek:
         self.files, self.file = files, files[0]
         self.kind = format_named(self.file.format)
         self.found: JSON = {}
+        self.header: list[str] = []
         self.warnings: list[str] = []
         self.how = self._reading(spec, overrides)
         self.rows, self.whole = self._head()
         self.records = [row.cells for row in self.rows if row.cells is not None]
         self.columns = look(self.records)
+        guessed = "encoding" in self.found and not is_wide(self.how.encoding)
+        self.warnings += doubts(
+            self.records,
+            self.columns,
+            header=() if self.how.header else self.header,
+            empty=not self.rows,
+            encoding=self.how.encoding if guessed else None,
+        )
         task, dialect = choose(spec, self.records, self.kind.task)
         if dialect.name == "columns" and not self._fits(task, spec) and self.kind.folder and task != "text-generation":
             self.warnings.append(
@@ -109,7 +122,7 @@ class _Peek:
         roles = self._roles()
         sample = self._sample(roles)
         num_rows, estimated = self._num_rows()
-        return {
+        told = {
             "source": shown(self.spec.source),
             "format": self.kind.name,
             "dialect": self.dialect.name,
@@ -126,6 +139,7 @@ class _Peek:
             "spec": {"source": self.spec.source, **self._declared()},
             "warnings": self.warnings,
         }
+        return {name: _printable(value) for name, value in told.items()}
 
     def _reading(self, spec: CollectSpec, overrides: Mapping[str, Any]) -> Reading:
         """How the file is read: encoding, delimiter and quote as declared, else as found."""
@@ -145,7 +159,10 @@ class _Peek:
         first, _, rest = text.lstrip("\r\n").partition("\n")
         declared = spec.delimiter or ("\t" if self.kind.name == "tsv" else None)
         quote = spec.quote if "quote" in overrides else find_quote(rest, declared)
-        delimiter, _ = find_delimiter(first, rest, wanted=(), declared=declared, quote=quote)
+        if spec.header:
+            delimiter = delimiter_of_rows(text, len(spec.header), declared=declared, quote=quote)
+        else:
+            delimiter, self.header = find_delimiter(first, rest, wanted=(), declared=declared, quote=quote)
         if quote != '"':
             self.found["quote"] = quote
         if delimiter not in {",", "\t" if self.kind.name == "tsv" else ","}:
@@ -170,14 +187,14 @@ class _Peek:
         """Whether the columns that the task needs are there."""
         keys = {name for record in self.records for name in record}
         table = task.startswith("tabular")
-        names = ["label"] if table else FORMS[task].columns.names
-        return all(str(getattr(spec, name, name)) in keys for name in names)
+        names = ("label",) if table else required(task)
+        return all(column_named(spec, name) in keys for name in names)
 
     def _roles(self) -> dict[str, str]:
         """Source column -> what it is used as."""
         if self.dialect.name != "columns":
             return {}
-        names = {str(getattr(self.spec, name, name)): name for name in FORMS[self.task].columns.names}
+        names = {column_named(self.spec, name): name for name in FORMS[self.task].columns.names}
         ours = {"split": self.spec.split_column, "group": self.spec.group, "subject": self.spec.subject}
         extra = {name: role for role, name in ours.items() if name} | dict.fromkeys(self.spec.keep, "kept")
         roles = {one.name: (names | extra)[one.name] for one in self.columns if one.name in names | extra}
@@ -188,7 +205,7 @@ class _Peek:
 
     def _sample(self, roles: Mapping[str, str]) -> list[Mapping[str, Any]]:
         """The first rows in canonical form; says why others are not."""
-        names = {name: str(getattr(self.spec, name, name)) for name in FORMS[self.task].columns.names}
+        names = {name: column_named(self.spec, name) for name in FORMS[self.task].columns.names}
         kinds = {one.name: one.kind if one.kind in {"number", "integer"} else "text" for one in self.columns}
         types = {name: self.spec.types.get(name, kinds[name]) for name, role in roles.items() if role == "feature"}
         converter = Converter(self.spec, self.dialect, names=names, types=types, encoding=self.how.encoding)
@@ -259,6 +276,15 @@ def _column(one: ColumnGuess, role: str | None) -> JSON:
         "distinct": one.num_distinct,
         "examples": list(one.examples),
     }
+
+
+def _printable(value: Any) -> Any:
+    """The same, with what could not be decoded as escapes: it is to be written to a terminal, or as JSON."""
+    if isinstance(value, str):
+        return printable(value) if undecoded(value) else value
+    if isinstance(value, Mapping):
+        return {_printable(name): _printable(each) for name, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _written(cell: Any) -> str:

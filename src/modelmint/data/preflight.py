@@ -103,7 +103,7 @@ def preflight(spec: PreflightSpec, inputs: PreflightInputs, ctx: StageContext) -
         measured["estimate"] = look.estimate(trained, look.ahead, facts["splits"], ctx)
     if spec.near:
         facts["near"] = near_copies_in(inputs.data, rows, look.form, ctx, max_rows=spec.max_rows_compared)
-    facts["personal"] = look.sample.personal(ctx)
+    facts["personal"] = look.sample.personal(ctx, inputs.data.facts.get("stand_ins", ()))
     if trained and spec.suspects and look.form.task == TRAINED and spec.reader:
         facts["suspects"] = find_suspects(trained, rows, inputs.data, ctx, max_rows=spec.max_rows_suspected)
     verdicts = judge(parse(spec.gates), findings.figures(facts, measured.get("estimate")))

@@ -78,7 +78,7 @@ class Quarantine:
             self._rows, self._num_chars = [], 0
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        yield from pq.ParquetFile(self._path).iter_batches(batch_size=BATCH_ROWS)
+        yield from pq.ParquetFile(self._path, pre_buffer=False).iter_batches(batch_size=BATCH_ROWS)
 
 
 def cells_of(batch: pa.RecordBatch, place: int) -> str:

@@ -178,11 +178,17 @@ class _Returning:
                 continue
             rows.append(row)
             self.restored[one["reason"]] += 1
-            if "label" in row.schema.names:
-                self.labels[str(row.column("label")[0].as_py())] += 1
+            self.labels.update(_labels(row))
             if len(self.examples) < NUM_EXAMPLES:
                 self.examples.append({"row": one["_row"], "reason": one["reason"], "raw": one["raw"][:240]})
         return rows
+
+
+def _labels(row: pa.RecordBatch) -> list[str]:
+    """The label of a row, or those of one that has several; none where there is none."""
+    if "labels" in row.schema.names and pa.types.is_list(row.schema.field("labels").type):
+        return list(row.column("labels")[0].as_py() or ())
+    return [str(row.column("label")[0].as_py())] if "label" in row.schema.names else []
 
 
 def _row(cells: str, identifier: str, schema: pa.Schema) -> pa.RecordBatch | None:

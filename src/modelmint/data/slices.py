@@ -24,6 +24,7 @@ from modelmint.data.splitting.strata import has_classes
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Edges = dict[str, list[float]]
+"""Where the numbers of a column are cut; under ``NAME=`` the values themselves where they are few."""
 
 LENGTH, LANGUAGE = "length", "language"
 """Slices that are no column: characters of a text, and the language that it seems to be in."""
@@ -58,7 +59,7 @@ def label_rates(
     Args:
         columns: names of columns; `LENGTH` and `LANGUAGE` where the rows have no column of that name. Columns of
             numbers with more than `MAX_GROUPS` values are cut at their quartiles.
-        edges: where to cut numbers, as an earlier call did.
+        edges: where to cut numbers, as an earlier call did; of few values, each number is counted with the nearest.
 
     Returns:
         A dictionary a column: ``groups`` (name, rows, share, whether it is `small`, the rate of each label with its
@@ -81,8 +82,9 @@ def label_rates(
     names = list(labels.names)
     found, cuts = [], dict[str, list[float]]()
     for name, column in seen.items():
-        group, group_names, cut = column.groups((edges or {}).get(name))
-        cuts |= {name: cut} if cut else {}
+        told = edges or {}
+        group, group_names, cut = column.groups(told.get(name), told.get(f"{name}="))
+        cuts |= {name: cut} if cut else {f"{name}=": column.values} if column.values else {}
         found.append(
             {"column": name} | _rates(group, group_names, label, {at: names[at] for at in shown}, weight, min_rows)
         )
@@ -104,6 +106,8 @@ class _Column:
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
+        self.values: list[float] = []
+        """The few values of a column of numbers, after `groups`."""
         self._codes: list[npt.NDArray[np.int32]] = []
         self._numbers: list[Floats] = []
 
@@ -117,7 +121,9 @@ class _Column:
     def codes(self) -> npt.NDArray[np.int32]:
         return np.concatenate(self._codes) if self._codes else np.empty(0, np.int32)
 
-    def groups(self, cut: list[float] | None) -> tuple[Ints, list[str], list[float] | None]:
+    def groups(
+        self, cut: list[float] | None, values: list[float] | None = None
+    ) -> tuple[Ints, list[str], list[float] | None]:
         """(N,) the group of each row, the groups' names in order, and where numbers were cut."""
         if self._numbers:
             numbers = np.concatenate(self._numbers)
@@ -127,9 +133,14 @@ class _Column:
             known = np.unique(of_name[np.isfinite(of_name)])
             numeric = len(known) >= len(self.names) - 1  # one name may stand for a missing value
             numbers = of_name[self.codes()] if numeric and len(self.names) else np.empty(0)
+        if values and self._numbers:
+            known = np.array(values)
+            finite = np.isfinite(numbers)
+            numbers[finite] = known[np.searchsorted((known[1:] + known[:-1]) / 2, numbers[finite])]
         if cut or (len(numbers) and len(known) > MAX_GROUPS):
             return _bucketed(numbers, cut)
         if self._numbers:
+            self.values = known.tolist()
             place = np.where(np.isfinite(numbers), np.searchsorted(known, numbers), len(known))
             return _compact(place, [f"{value:g}" for value in known] + ["missing"])
         codes = self.codes()

@@ -50,6 +50,11 @@ class SplitSpec(Spec):
     is tested on what came after all that it learned. Earlier rows that share a text, group or cluster with a later set
     go to quarantine as `leak`.
     """
+    each: str | None = None
+    """With `time`: a column, such as the user, each of whose values is cut by itself. The newest row of each is test,
+    and the newest of the others validation (leave-last-out, the way recommenders are judged); `test` and `validation` of
+    1 and above are that many rows of each. Values with too few rows to leave one to learn from stay in training.
+    """
     folds: int | None = Field(default=None, ge=2, le=1000)
     """For cross-validation: every row is in one of so many folds, and the test set is one of them. One seed gives the
     same folds whichever is asked for. `test` is not used.
@@ -67,6 +72,10 @@ class SplitSpec(Spec):
             raise ValueError(
                 "folds: cannot go with time: the newest rows are one set, not several; leave one of them out"
             )
+        if self.each is not None and self.time is None:
+            raise ValueError("each: needs time, the column by which the rows of each value are ordered")
+        if self.each is not None and self.max_validation_rows is not None:
+            raise ValueError("max_validation_rows: cannot go with each, of whose every value validation has a row")
         return self
 
 
@@ -100,7 +109,7 @@ def split(spec: SplitSpec, inputs: SplitInputs, ctx: StageContext) -> SplitOutpu
     """
     data = inputs.data
     schema = _schema(data)
-    rows = read_rows(data, ctx, keys=_keys(spec, data), time=spec.time)
+    rows = read_rows(data, ctx, keys=_keys(spec, data), time=spec.time, each=spec.each)
     units = join(rows.index.fingerprint, *rows.keys.values())
     declared = _declared(spec, rows)
     side, fold = sides(spec, rows, units, declared, ctx.seed)
@@ -148,6 +157,8 @@ def _declared(spec: SplitSpec, rows: SplitRows) -> Sides:
 def _method(spec: SplitSpec, declared: Sides) -> str:
     if spec.folds:
         return "folds"
+    if spec.each:
+        return "each"
     return "time" if spec.time else "declared" if (declared == TEST).any() else "drawn"
 
 

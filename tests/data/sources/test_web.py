@@ -140,7 +140,13 @@ def test_a_name_with_one_address_that_is_not_public_is_refused(folder: Path, add
 @pytest.mark.parametrize("addresses", [[], ["93.184.216.34"] * 17])
 def test_no_address_or_absurdly_many_are_refused(folder: Path, addresses: list[str]) -> None:
     url = "https://data.example.com/a.csv"
-    refused(url, folder, "must have 1 to 16 addresses", allowed=Allowed(), resolve=lambda _host, _port: addresses)
+    refused(
+        url,
+        folder,
+        "must have a host with 1 to 16 addresses",
+        allowed=Allowed(),
+        resolve=lambda _host, _port: addresses,
+    )
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "224.0.0.1", "0.0.0.0", "::ffff:10.0.0.1"])

@@ -69,3 +69,50 @@ def test_an_archive_on_disk_is_unpacked_and_read(tmp_path: Path, collected: Coll
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.csv", CSV)
     assert texts_of(collected(tmp_path / "a.zip").data) == ["hello", "bye"]
+
+
+@pytest.mark.usefixtures("_loopback_allowed")
+def test_a_token_goes_to_the_host_of_the_source_alone(collected: Collected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELMINT_SECRET_API", "s3cret")
+    rows = json.dumps({"items": [{"text": "hi", "label": "a"}, {"text": "ho", "label": "b"}]}).encode()
+    with serving(lambda _: response(rows)) as other:
+        elsewhere = other.url("/more", host="127.0.0.1")
+        first = json.dumps({**json.loads(rows), "next": elsewhere}).encode()
+        with serving(lambda _: response(first)) as server:
+            url = server.url("/rows", host="127.0.0.1")
+            collected(url, records="items", next_page="next", token_from="MODELMINT_SECRET_API")
+    assert "Authorization: Bearer s3cret\r\n" in server.requests[0]
+    assert "s3cret" not in other.requests[0]
+
+
+@pytest.mark.usefixtures("_loopback_allowed")
+def test_a_token_does_not_follow_a_redirect_to_another_host(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELMINT_SECRET_API", "s3cret")
+    with serving(lambda _: response(CSV, content_type="text/csv")) as other:
+        location = other.url("/a.csv", host="127.0.0.1")
+        with serving(lambda _: response(status="302 Found", location=location)) as server:
+            collected(server.url("/a", host="127.0.0.1"), token_from="MODELMINT_SECRET_API")
+    assert "s3cret" in server.requests[0]
+    assert "s3cret" not in other.requests[0]
+
+
+def test_a_token_is_not_sent_in_the_clear(collected: Collected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELMINT_SECRET_API", "s3cret")
+    with pytest.raises(DataError, match="token_from: a token is sent over https alone"):
+        collected("http://data.example.com/rows", token_from="MODELMINT_SECRET_API")
+
+
+def test_a_token_may_name_no_other_variable() -> None:
+    with pytest.raises(ValueError, match="token_from"):
+        CollectSpec(source="https://data.example.com/rows", token_from="HOME")
+
+
+def test_a_token_with_a_line_end_is_refused_and_not_shown(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELMINT_SECRET_API", "s3cret\r\nX: y")
+    with pytest.raises(DataError, match="token_from: the token must be printable") as raised:
+        collected("https://data.example.com/rows", token_from="MODELMINT_SECRET_API")
+    assert "s3cret" not in str(raised.value)

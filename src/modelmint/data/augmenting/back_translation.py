@@ -159,7 +159,7 @@ def _key(spec: BackTranslation) -> str:
     if spec.key_from is None:
         return ""
     try:
-        return secret(spec.key_from)
+        return secret(spec.key_from, parameter="key_from")
     except InputError as error:
         raise InputError(
             f"key_from: must name a variable that is set where the worker runs; {spec.key_from} is not",

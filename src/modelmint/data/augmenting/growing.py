@@ -80,6 +80,8 @@ class Growing:
     spool: Path
     ctx: StageContext
     labels: Counter[str] = field(default_factory=Counter)
+    sets: Counter[str] = field(default_factory=Counter)
+    """Rows of each label, where a row may have several."""
     masses: Counter[str] = field(default_factory=Counter)
     """The sum of the weights that the rows of each label came with; their number where they had none."""
     edits: Counter[str] = field(default_factory=Counter)
@@ -226,6 +228,8 @@ class Growing:
         for batch in table.to_batches():
             names = forms.labels(batch, self.form) if has_classes(self.form) else [""] * batch.num_rows
             self.labels.update(names)
+            if self.form.predicts == "classes":
+                self.sets.update(name for label in forms.labels(batch, self.form) for name in forms.names_in(label))
             for name, weight in zip(names, _weights(batch).tolist(), strict=True):
                 self.masses[name] += weight
 

@@ -21,9 +21,14 @@ LEFT_ALONE = {
     "question-answering": "an answer is found by its place in the context, which a change would move",
     "chat": "the assistant's words are what is learned; a changed copy would teach its mistakes",
     "preference": "which answer is better can hang on a single word",
+    "recommendation": "a user who took something else is another user",
     "tabular-regression": "what a changed row should predict is not known",
 }
 """Forms of which no copies are made, and why."""
+_LABELLED = ("text-classification", "text-pair-classification", "multi-label-classification", "text-regression")
+"""Of these what a text is labelled with stays true of a copy in which a few words are changed."""
+_ASKED = {"text2text-generation": "text", "text-retrieval": "query"}
+"""Of these only one text is changed; what is to be written or found stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +46,10 @@ def change_of(form: Form, edits: Edits) -> Change | None:
     Raises:
         InputError: the library for images or recordings is not installed.
     """
-    if form.task in ("text-classification", "text-pair-classification"):
+    if form.task in _LABELLED:
         return lambda row, dice: _texts(row, form.texts, edits.text, dice)
-    if form.task == "text2text-generation":
-        return lambda row, dice: _texts(row, ("text",), edits.text, dice)
+    if form.task in _ASKED:
+        return lambda row, dice: _texts(row, (_ASKED[form.task],), edits.text, dice)
     if form.task == "token-classification":
         return lambda row, dice: _tokens(row, edits.text, dice)
     if form.task == "image-classification":

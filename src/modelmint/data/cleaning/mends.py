@@ -15,12 +15,20 @@ from modelmint.data.expressions import compile_expression
 from modelmint.data.sources.extras import need_library
 from modelmint.data.text import mend_encoding, one_line, tidy_lines, without_invisible
 
-ONE_LINE = ("text-classification", "text-pair-classification", "tabular-classification", "tabular-regression")
+ONE_LINE = (
+    "text-classification",
+    "text-pair-classification",
+    "multi-label-classification",
+    "text-regression",
+    "tabular-classification",
+    "tabular-regression",
+)
 """Forms whose texts are one line; the others keep line breaks and indentation (code, verse, turns of a chat)."""
 LEFT_ALONE = {
     "token-classification": "The tokens are left as they are: each has a tag. Rules see the sentence that they make.",
     "image-classification": "Images are compared by their bytes; no rule on text applies.",
     "audio-classification": "Recordings are compared by their bytes; no rule on text applies.",
+    "recommendation": "Users and items are names, which are left as they are; rows of one pair are copies.",
 }
 
 

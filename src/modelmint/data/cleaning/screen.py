@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelmint.core import forms
-from modelmint.core.forms import Form, map_texts, text_paths
+from modelmint.core.forms import PAIR, Form, map_texts, text_paths
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
 from modelmint.core.types import Dataset
@@ -24,7 +24,7 @@ from modelmint.data.index import Indexer, RowIndex
 from modelmint.data.quarantine import Quarantine, cells_at
 
 EVALUATION = ("validation", "test")
-NO_RULES_FOR_TEXT = ("image-classification", "audio-classification")
+NO_RULES_FOR_TEXT = ("image-classification", "audio-classification", "recommendation")
 
 
 class Screen:
@@ -83,7 +83,10 @@ class Screen:
         if self._mends:
             before = forms.contents(batch, self._form)
             self.num_changed += sum(old != new for old, new in zip(before, texts, strict=True))
-        if self._form.label is not None and self._form.task != "tabular-regression":
+        if self._form.predicts == "classes":
+            said = forms.labels(mended, self._form)
+            self._spellings.see([name for label in said for name in forms.names_in(label)])
+        elif self._form.predicts in ("class", "tags"):
             self._spellings.see(forms.labels(mended, self._form))
         if self._columns is not None:
             self._columns.see(mended.select(text_paths(self._form, mended.schema.names)))
@@ -204,7 +207,8 @@ def _empty(batch: pa.RecordBatch, form: Form, texts: list[str]) -> list[bool]:
     if form.task.startswith("tabular"):
         return [False] * batch.num_rows
     if form.task in NO_RULES_FOR_TEXT:
-        return [not cell for cell in batch.column(form.columns.names[0]).to_pylist()]
+        names = PAIR if form.task == "recommendation" else form.columns.names[:1]
+        return [not all(cells) for cells in zip(*(batch.column(name).to_pylist() for name in names), strict=True)]
     empty = [not text.strip() for text in texts]
     for name in _NEEDED.get(form.task, ()):
         cells = batch.column(name).to_pylist()
@@ -220,8 +224,8 @@ def _left_alone(spec: CleanSpec, form: Form) -> list[str]:
     if form.task.startswith("tabular"):
         said.append("Rules on length, language and quality are for texts; a table's cells are not judged by them.")
         said.append("Missing values are filled, outliers clipped and numbers scaled by `normalise`, after the split.")
-    if form.task == "tabular-regression":
-        said.append("Rows with equal cells and different targets are kept: that is noise, not a conflict.")
+    if form.predicts == "number":
+        said.append("Rows with equal contents and different targets are kept: that is noise, not a conflict.")
     lines = spec.limits.javascript_lines or spec.limits.policy_lines or spec.limits.terminal_punctuation
     if (lines or spec.limits.min_line_words) and form.task != "text-generation":
         said.append("c4_lines cuts lines of `text-generation` alone: here a line may be part of an answer.")
@@ -241,6 +245,7 @@ _EMPTY = Rule(name="empty_text", kind="removes", about="nothing is left of the t
 _MISSING = Rule(name="missing_values", kind="removes", about="too many cells of the row are missing")
 _NEEDED = {
     "text2text-generation": ("text", "target"),
+    "text-retrieval": ("query", "positive"),
     "question-answering": ("question", "context"),
     "preference": ("chosen", "rejected"),
 }

@@ -69,7 +69,7 @@ class CleanSpec(Spec):
     bad_words: str | None = Field(default=None, min_length=1, json_schema_extra={"path": True})
     """A text file with one word or phrase a line: rows with one of them are dropped (`c4_bad_words`)."""
     patterns: tuple[TextPattern, ...] = Field(default=(), max_length=100)
-    """Rules of your own."""
+    """Rules of your own; {name: expression} stands for rules that drop."""
     max_missing: float | None = Field(default=None, ge=0, le=1)
     """Drop rows of a table of whose cells a larger share is missing."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "null", "None", "?", "-")
@@ -91,6 +91,13 @@ class CleanSpec(Spec):
         if not isinstance(limits, dict):
             return given
         return {**given, "limits": {**PRESETS[given.get("quality", "none")].model_dump(), **limits}}
+
+    @field_validator("patterns", mode="before")
+    @classmethod
+    def _by_name(cls, patterns: Any) -> Any:
+        if not isinstance(patterns, dict):
+            return patterns
+        return [{"name": name, "pattern": pattern} for name, pattern in patterns.items()]
 
     @field_validator("patterns")
     @classmethod

@@ -29,6 +29,8 @@ def part_names(form: Form) -> tuple[str, ...]:
         return ("what is asked", "what is answered")
     if form.task == "preference":
         return ("the prompt", "the chosen answer", "the rejected answer")
+    if form.task == "text-retrieval":
+        return ("query", "positive")
     return form.texts
 
 
@@ -66,7 +68,7 @@ def parts(batch: pa.RecordBatch, form: Form) -> list[list[str]]:
             _said(chosen, _ANSWERED),
             _said(rejected, _ANSWERED),
         ]
-    return [forms.contents(batch.select([name]), form) for name in form.texts]
+    return [forms.contents(batch.select([name]), form) for name in part_names(form)]
 
 
 def _columns(form: Form) -> list[str]:

@@ -76,15 +76,18 @@ def find(
 
 
 def _media(data: Sequence[Dataset], form: Form) -> Found:
-    """Images and recordings: equal bytes alone."""
-    column = form.columns.names[0]
-    keys = [fingerprints(forms.contents(batch, form)) for one in data for batch in batches(one, [column])]
+    """Images and recordings: equal bytes alone. Who took what: equal pairs."""
+    column, pairs = form.columns.names[0], form.task == "recommendation"
+    names = list(forms.PAIR) if pairs else [column]
+    keys = [fingerprints(forms.contents(batch, form)) for one in data for batch in batches(one, names)]
     _, first, same = np.unique(np.concatenate([np.empty(0, np.uint64), *keys]), return_index=True, return_inverse=True)
     return Found(
         cluster=first[same],
         num_letters=np.zeros(len(same), np.int64),
-        by="their bytes",
-        left_alone=f"{column}s that look or sound alike but differ in their bytes (another size, format or cut).",
+        by="their user and item" if pairs else "their bytes",
+        left_alone="Users and items whose names are alike."
+        if pairs
+        else f"{column}s that look or sound alike but differ in their bytes (another size, format or cut).",
     )
 
 

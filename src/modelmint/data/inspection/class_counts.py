@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from modelmint.core import forms
 from modelmint.core.forms import Form
 from modelmint.core.types import Dataset
 from modelmint.data.fates import conflicting
@@ -19,12 +20,13 @@ _NUM_EXAMPLES = 5
 HAS_CLASSES = (
     "text-classification",
     "text-pair-classification",
+    "multi-label-classification",
     "token-classification",
     "tabular-classification",
     "image-classification",
     "audio-classification",
 )
-"""Tasks whose answer is one of a few labels; of the others no balance is counted."""
+"""Tasks whose answer is one or several of a few labels; of the others no balance is counted."""
 
 
 @dataclass(kw_only=True)
@@ -59,7 +61,11 @@ class Numbers:
 
 @dataclass(kw_only=True)
 class ClassCounts:
-    """Labels as they pass. Of tagged sentences the entities are counted, of a regression the numbers are summed."""
+    """Labels as they pass.
+
+    Of tagged sentences the entities are counted, of several labels a row each of them; of a regression the numbers are
+    summed.
+    """
 
     form: Form
     entities: Counter[str] = field(default_factory=Counter)
@@ -70,17 +76,20 @@ class ClassCounts:
         if self.form.task == "token-classification":
             for tags in batch.column("tags").to_pylist():
                 self.entities.update(entities(tags or ()))
-        if self.form.task == "tabular-regression":
+        if self.form.predicts == "classes":
+            for names in batch.column(str(self.form.label)).to_pylist():
+                self.entities.update(set(names or ()))
+        if self.form.predicts == "number":
             self.numbers.see(batch.column("label").to_numpy(zero_copy_only=False))
 
     def facts(self, rows: RowIndex, min_rows: int) -> dict[str, Any]:
         """The fact `labels`; empty for a task without."""
-        if self.form.task == "tabular-regression":
+        if self.form.predicts == "number":
             return {"numbers": self.numbers.facts()}
         if self.form.task not in HAS_CLASSES:
             return {}
-        tagged = self.form.task == "token-classification"
-        counts = dict(sorted(self.entities.items())) if tagged else rows.counts()
+        several = self.form.predicts in ("tags", "classes")
+        counts = dict(sorted(self.entities.items())) if several else rows.counts()
         return balance(counts, min_rows)
 
 
@@ -125,5 +134,6 @@ def conflicts(rows: RowIndex, data: Dataset, form: Form) -> dict[str, Any]:
     for place, row in zip(shown.tolist(), rows_at(data, shown, ["_row", label]), strict=True):
         example = found.setdefault(int(group[place]), {"rows": [], "labels": []})
         example["rows"].append(row["_row"])
-        example["labels"].append(" ".join(row[label]) if isinstance(row[label], list) else str(row[label]))
+        joined_by = forms.JOINED_BY if form.predicts == "classes" else " "
+        example["labels"].append(joined_by.join(row[label]) if isinstance(row[label], list) else str(row[label]))
     return {"texts": len(contents), "rows": int(mixed.sum()), "examples": list(found.values())}

@@ -30,12 +30,14 @@ class Lengths:
         from tokenizers import Tokenizer
 
         from modelmint.training.bases import resolve
-        from modelmint.training.chat import chat_template
+        from modelmint.training.chat import CHATML_MARKS, chat_template
 
         self.base = found = resolve(base)
         self._form, self._stride, self._num_seen = form, max(stride, 1), 0
         self._template = chat_template(found.folder)
         tokenizer = Tokenizer.from_file(str(found.folder / "tokenizer.json"))
+        if form.task in ("chat", "preference") and not self._template.own:
+            tokenizer.add_special_tokens(list(CHATML_MARKS))  # as training does
         self._ruler = Ruler(tokenizer, max_tokens or found.max_tokens, self._template)
         self._lengths: list[int] = []
         self._num_measured = self._num_unknown = self._num_known = self._num_mute = 0

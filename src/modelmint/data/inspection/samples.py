@@ -1,7 +1,7 @@
 """Texts drawn evenly from rows as they pass, and what is looked for in them: their languages, personal data."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from modelmint.data.language.languages import UNKNOWN, languages_of, primary
 MAX_CHARS = 10_000
 """How much of one row is looked at."""
 CHUNK = 200
-NO_TEXT = ("image-classification", "audio-classification")
+NO_TEXT = ("image-classification", "audio-classification", "recommendation")
 MIN_SHARE = 0.01
 """A language that fewer of the rows are in is more likely a mistake of ours: short texts are hard to tell."""
 
@@ -57,8 +57,12 @@ class Sample:
         rows = sum(foreign.values())
         return body | {"foreign": shown, "rows": rows, "share": round(rows / len(self.texts), 4)}
 
-    def personal(self, ctx: StageContext) -> dict[str, Any]:
-        """Personal data by kind, how many rows hold some, of how many looked at."""
+    def personal(self, ctx: StageContext, stand_ins: Collection[str]) -> dict[str, Any]:
+        """Personal data by kind, how many rows hold some, of how many looked at.
+
+        Args:
+            stand_ins: kinds that `deidentify` has replaced by stand-ins, which look the same: they are counted apart.
+        """
         if not self.texts:
             return {}
         from modelmint.data.personal.search import count_personal
@@ -71,5 +75,8 @@ class Sample:
             for text in self.texts[start : start + CHUNK]:
                 inside = count_personal([text])
                 found.update(inside)
-                rows += bool(inside)
-        return {"looked_at": len(self.texts), "rows": rows, "found": dict(sorted(found.items()))}
+                rows += bool(inside.keys() - set(stand_ins))
+        body: dict[str, Any] = {"looked_at": len(self.texts), "rows": rows}
+        replaced = {kind: num for kind, num in sorted(found.items()) if kind in stand_ins}
+        body |= {"found": {kind: num for kind, num in sorted(found.items()) if kind not in stand_ins}}
+        return body | ({"stand_ins": replaced} if replaced else {})

@@ -89,6 +89,14 @@ def _pairs(ruler: Ruler, rows: Sequence[Row]) -> Iterator[Measure]:
         yield _plain(ruler, [*first.ids, *second.ids], num_special=ruler.num_special_pair)
 
 
+def _retrievals(ruler: Ruler, rows: Sequence[Row]) -> Iterator[Measure]:
+    """The longest of its texts: each is read by itself."""
+    names = [name for name in ("query", "positive", "negative") if rows and name in rows[0]]
+    columns = [ruler.encode([row[name] or "" for row in rows]) for name in names]
+    for encodings in zip(*columns, strict=True):
+        yield _plain(ruler, max((one.ids for one in encodings), key=len))
+
+
 def _generations(ruler: Ruler, rows: Sequence[Row]) -> Iterator[Measure]:
     for encoding in ruler.encode([row["text"] or "" for row in rows]):
         kept = min(len(encoding.ids), ruler.limit - ruler.num_special)
@@ -218,8 +226,11 @@ def _plain(
 _MEASURES: dict[str, Callable[[Ruler, Sequence[Row]], Iterator[Measure]]] = {
     "text-classification": _texts,
     "text-pair-classification": _pairs,
+    "multi-label-classification": _texts,
+    "text-regression": _texts,
     "text-generation": _generations,
     "text2text-generation": _transductions,
+    "text-retrieval": _retrievals,
     "token-classification": _tagged,
     "question-answering": _answered,
     "chat": _chats,

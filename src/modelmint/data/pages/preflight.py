@@ -206,6 +206,8 @@ def _copies(facts: JSON) -> Section:
     parts = [table(["finding", "rows", "looked at"], rows)]
     if personal.get("found"):
         parts.append(counts(("personal data", "found"), list(personal["found"].items()), kind="warn"))
+    if personal.get("stand_ins"):
+        parts.append(counts(("stand-ins that deidentify put in", "found"), list(personal["stand_ins"].items())))
     if near.get("examples"):
         shown = [[one["text"], one["training_text"]] for one in near["examples"]]
         parts.append(examples(["evaluation row", "training row"], shown, caption="Leaks that are not exact copies"))

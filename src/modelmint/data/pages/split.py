@@ -16,6 +16,7 @@ MAX_DRAWN = 12
 _HOW = {
     "declared": "The test set is the one that the source declares.",
     "time": "The newest rows are the test set, so that the model is tested on what came after all it learned.",
+    "each": "The newest row of each is in the test set, the one before it in validation.",
     "folds": "The test set is one fold of a cross-validation.",
     "drawn": "The sets are drawn at random from the seed.",
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modelmint.core.capitals import CAPITALS, capitals
 from modelmint.core.errors import InputError
 from modelmint.core.hashing import digest, file_digest
 from modelmint.data.personal.recognizers import KINDS, Span
@@ -65,6 +66,7 @@ class TokenClassifier:
         self._kinds = meant(self.labels, meanings or {})
         self._model, self._tokenizer = _load(folder, num_threads)
         self._min_score, self._check = min_score, check
+        self._reads_capitals = bool(config.get(CAPITALS))
         positions = int(config.get("max_position_embeddings") or MAX_WINDOW_TOKENS)
         offset = 2 if str(config.get("model_type")) in _SHIFTED_POSITIONS else 0
         self._ahead, self._behind = _frame(self._tokenizer)
@@ -80,10 +82,12 @@ class TokenClassifier:
         """(N,) the spans of each text, from the first letter of a word to its last."""
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         judged = [[(0, 0.0)] * len(encoding.ids) for encoding in encodings]
+        types = [capitals(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         for batch in self._batches([len(encoding.ids) for encoding in encodings]):
             self._check()
             ids = [list(encodings[text].ids[start:end]) for text, start, end in batch]
-            for (text, start, end), told in zip(batch, self._judge(ids), strict=True):
+            cased = [types[text][start:end] for text, start, end in batch] if self._reads_capitals else []
+            for (text, start, end), told in zip(batch, self._judge(ids, cased), strict=True):
                 first, last = self._kept(start, end, len(judged[text]))
                 judged[text][first:last] = told[first - start : last - start]
         return [
@@ -114,17 +118,26 @@ class TokenClassifier:
         edge = self._window // 4
         return (start + edge if start else 0), (end - edge if end < length else length)
 
-    def _judge(self, ids: list[list[int]]) -> list[list[tuple[int, float]]]:
+    def _judge(self, ids: list[list[int]], cased: list[list[int]]) -> list[list[tuple[int, float]]]:
         """For each token of each window its label and how sure that is."""
         import torch
 
-        framed = [[*self._ahead, *each, *self._behind] for each in ids]
-        longest = max(map(len, framed))
-        padded = torch.tensor([each + [self._pad] * (longest - len(each)) for each in framed])
-        mask = torch.tensor([[1] * len(each) + [0] * (longest - len(each)) for each in framed])
+        first, last = len(self._ahead), len(self._behind)
+        longest = max(map(len, ids))
+        rest = [longest - len(each) for each in ids]
+        inputs = {
+            "input_ids": [
+                [*self._ahead, *each, *self._behind, *[self._pad] * more] for each, more in zip(ids, rest, strict=True)
+            ],
+            "attention_mask": [[1] * (first + longest - more + last) + [0] * more for more in rest],
+        }
+        if cased:
+            inputs["token_type_ids"] = [
+                [*[0] * first, *each, *[0] * (last + more)] for each, more in zip(cased, rest, strict=True)
+            ]
+        tensors = {name: torch.tensor(rows) for name, rows in inputs.items()}
         with torch.inference_mode():
-            scores, labels = self._model(input_ids=padded, attention_mask=mask).logits.float().softmax(-1).max(-1)
-        first = len(self._ahead)
+            scores, labels = self._model(**tensors).logits.float().softmax(-1).max(-1)
         return [
             list(
                 zip(

@@ -46,7 +46,7 @@ class Census:
         self.columns.see(batch)
         if "_split" in batch.schema.names:
             self.splits.update(_counts(batch.column("_split")))
-        if self.form.label is not None and self.form.task != "tabular-regression":
+        if self.form.predicts not in ("nothing", "number"):
             self.labels.update(_counts(batch.column(self.form.label)))
         if (lengths := row_lengths(batch, self.form)) is not None:
             self._lengths += np.bincount(np.minimum(lengths, MAX_LENGTH + 1), minlength=MAX_LENGTH + 2)

@@ -225,6 +225,16 @@ def _says(message: Record) -> bool:
     return bool((message["content"] or "").strip() or message["tool_calls"])
 
 
+def _retrieval(checks: Checks, record: Record) -> dict[str, Any]:
+    """A negative is given or left out; a text that is both is no row."""
+    row: dict[str, Any] = {column: checks.text(record, column) for column in ("query", "positive")}
+    negative = record.get("negative")
+    row["negative"] = checks.text(record, "negative") if negative is not None and str(negative).strip() else None
+    if row["negative"] == row["positive"]:
+        raise BadRowError("same_answers", "the positive and the negative text are equal")
+    return row
+
+
 def _bytes_row(column: str) -> Callable[[Checks, Record], dict[str, Any]]:
     def check(checks: Checks, record: Record) -> dict[str, Any]:
         value = record.get(column)
@@ -244,6 +254,7 @@ _CHECKS: dict[str, Callable[[Checks, Record], dict[str, Any]]] = {
     "text-pair-classification": _text_row("text", "text_pair", label=True),
     "text-generation": _text_row("text", label=False),
     "text2text-generation": _text_row("text", "target", label=False),
+    "text-retrieval": _retrieval,
     "token-classification": _tokens,
     "question-answering": _question,
     "chat": _chat,

@@ -1,9 +1,12 @@
 """Rows of CoNLL files: a token a line with its tag in the last column, a blank line between sentences.
 
 The form of the shared tasks of CoNLL (Tjong Kim Sang & De Meulder 2003): cells part at tabs or spaces, ``-DOCSTART-``
-begins a document, ``#`` begins a remark where a tab or a space follows.
+begins a document, ``#`` begins a remark where a tab or a space follows. Ten cells a line with a number first are CoNLL-U
+(Universal Dependencies): the word is the second, its kind (UPOS) the fourth; contractions (``1-2``) and words that are
+not written (``2.1``) are left out.
 """
 
+import re
 from collections.abc import Iterator
 
 from modelmint.data.sources.encodings import EncodingWatch, check_text
@@ -12,6 +15,8 @@ from modelmint.data.sources.rows import ROWS_A_STEP, Reading, Row, SourceFile
 
 _DOCUMENT = "-DOCSTART-"
 _MAX_TOKENS = 100_000
+_UNIVERSAL = re.compile(r"\d+([-.]\d+)?")
+_UNIVERSAL_CELLS = 10
 
 
 def conll_rows(file: SourceFile, how: Reading) -> Iterator[Row]:
@@ -83,4 +88,7 @@ def _uneven(sentence: list[str], line: int) -> tuple[str, str] | None:
 
 def _cells(sentence: list[str]) -> dict[str, object]:
     parts = [_parts(line) for line in sentence]
+    if all(len(part) == _UNIVERSAL_CELLS and _UNIVERSAL.fullmatch(part[0]) for part in parts):
+        words = [part for part in parts if part[0].isdecimal()]
+        return {"tokens": [part[1] for part in words], "tags": [part[3] for part in words]}
     return {"tokens": [part[0] for part in parts], "tags": [part[-1] for part in parts]}

@@ -7,7 +7,7 @@ from modelmint.core.errors import DataError
 from modelmint.data.formulas import plain_cell
 from modelmint.data.sources.blocks import Block, Records, blockwise
 from modelmint.data.sources.csv_blocks import CsvBlocks
-from modelmint.data.sources.delimiters import find_delimiter
+from modelmint.data.sources.delimiters import delimiter_of_rows, find_delimiter
 from modelmint.data.sources.encodings import EncodingWatch, check_text, is_wide, undecoded
 from modelmint.data.sources.lines import Lines, RecordTooLongError, UndecodableError, open_lines
 from modelmint.data.sources.rows import ROWS_A_STEP, Reading, Row, SourceFile, need
@@ -28,21 +28,7 @@ def csv_rows(file: SourceFile, how: Reading) -> Iterator[Row | Block | Records]:
     with open_lines(
         file.path, gzipped=file.gzipped, encoding=how.encoding, newline="", max_chars=how.max_chars
     ) as lines:
-        first = _first(lines, file.path.name)
-        if undecoded(first):
-            raise UndecodableError(lines.number)
-        sample, _ = lines.block(_SAMPLE_CHARS)
-        lines.unread(sample)
-        delimiter, header = find_delimiter(
-            first,
-            sample,
-            wanted=how.columns or how.known,
-            declared=how.delimiter or ("\t" if file.format == "tsv" else None),
-            quote=how.quote,
-        )
-        header = [plain_cell(name) for name in header] if how.guarded else header
-        if len(header) > MAX_COLUMNS:
-            raise _bad_header(file.path.name, f"names {len(header):,} columns; {MAX_COLUMNS:,} can be read")
+        delimiter, header = _dialect(lines, file, how)
         need(how.columns, header, file.path.name)
         blocks = CsvBlocks(header=header, wanted=how.columns, delimiter=delimiter, quote=how.quote)
         watch = EncodingWatch(path=file.path, gzipped=file.gzipped, encoding=how.encoding)
@@ -59,6 +45,25 @@ def csv_rows(file: SourceFile, how: Reading) -> Iterator[Row | Block | Records]:
         yield from blockwise(
             lines, next_block, row, watch=watch, block_chars=how.block_chars, careful_rows=0 if plain else _NEVER
         )
+
+
+def _dialect(lines: Lines, file: SourceFile, how: Reading) -> tuple[str, list[str]]:
+    """The delimiter and the names of the columns; the header line, if there is one, is behind."""
+    first = "" if how.header else _first(lines, file.path.name)
+    if undecoded(first):
+        raise UndecodableError(lines.number)
+    sample, _ = lines.block(_SAMPLE_CHARS)
+    lines.unread(sample)
+    declared = how.delimiter or ("\t" if file.format == "tsv" else None)
+    if how.header:
+        return delimiter_of_rows(sample, len(how.header), declared=declared, quote=how.quote), list(how.header)
+    delimiter, header = find_delimiter(
+        first, sample, wanted=how.columns or how.known, declared=declared, quote=how.quote
+    )
+    header = [plain_cell(name) for name in header] if how.guarded else header
+    if len(header) > MAX_COLUMNS:
+        raise _bad_header(file.path.name, f"names {len(header):,} columns; {MAX_COLUMNS:,} can be read")
+    return delimiter, header
 
 
 def _first(lines: Lines, name: str) -> str:

@@ -33,6 +33,11 @@ def find_delimiter(
     return best, headers[best]
 
 
+def delimiter_of_rows(sample: str, width: int, *, declared: str | None, quote: str) -> str:
+    """The delimiter of a table without a header, whose rows have `width` cells."""
+    return max(declared or DELIMITERS, key=lambda candidate: _fit(sample, candidate, quote, width))
+
+
 def find_quote(sample: str, declared: str | None) -> str:
     """The quote character of a sample: a double quote unless cells plainly have another, or their quotes do not pair."""
     ends = f"[{re.escape(declared or DELIMITERS)}\\r\\n]"

@@ -40,6 +40,12 @@ def recognised(sample: Sequence[Record], task: Task | None) -> Dialect | None:
     return None
 
 
+def shares(sample: Sequence[Record]) -> dict[str, int]:
+    """How many records of the sample are in each dialect, where any are."""
+    counts = {each.name: sum(map(each.recognise, sample)) for each in DIALECTS if each.recognise is not None}
+    return {name: count for name, count in counts.items() if count}
+
+
 def columns(task: Task, names: Mapping[str, str]) -> Dialect:
     """The plain dialect: a column for each canonical one, under these names."""
     structured = _STRUCTURED.get(task)
@@ -53,8 +59,7 @@ def columns(task: Task, names: Mapping[str, str]) -> Dialect:
 
 def required(task: str) -> tuple[str, ...]:
     """The canonical columns that a source in the plain dialect must have."""
-    optional = {"chat": {"tools"}, "question-answering": {"answer_start"}, "preference": {"prompt"}}.get(task, set())
-    return tuple(name for name in FORMS[task].columns.names if name not in optional)
+    return tuple(name for name in FORMS[task].columns.names if name not in _OPTIONAL.get(task, ()))
 
 
 def _has(*names: str, without: tuple[str, ...] = (), kinds: tuple[type, ...] = (str,)) -> Callable[[Record], bool]:
@@ -124,6 +129,13 @@ def squad(record: Record) -> dict[str, Any]:
     return {"question": record.get("question"), "context": record.get("context"), "answers": pairs}
 
 
+_OPTIONAL = {
+    "chat": ("tools",),
+    "question-answering": ("answer_start",),
+    "preference": ("prompt",),
+    "text-retrieval": ("negative",),
+    "recommendation": ("rating", "time"),
+}
 _STRUCTURED: Mapping[str, Callable[[Record], Mapping[str, Any]]] = {
     "chat": chats.openai_chat,
     "preference": chats.trl_preference,

@@ -8,6 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from modelmint.core.errors import DataError
+from modelmint.data.sources.national_encodings import national_encoding
 from modelmint.data.sources.packed import unpacked_gzip
 
 _SAMPLE_BYTES = 1 << 18
@@ -26,7 +27,6 @@ _MAGIC = {
     b"(\xb5/\xfd": "a Zstandard file",
 }
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_ALONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
 
@@ -106,22 +106,11 @@ def wrong_encoding(path: Path, *, gzipped: bool, encoding: str, line: int) -> Da
 
 
 def likely_encoding(sample: bytes) -> str | None:
-    """One of utf-8, utf-16 (or -le, -be), gb18030 and cp1252 that decodes the sample; None when none is plausible."""
+    """utf-8, utf-16 (or -le, -be), or what `national_encoding` finds; None when none is plausible."""
     wide = _utf16(sample)
     if wide is not None or _decode(sample, "utf-8") is not None or _nearly_utf8(sample):
         return wide or "utf-8"
-    chinese = _decode(sample, "gb18030")
-    if chinese is not None:
-        foreign = [letter for letter in chinese if letter > "\x7f"]
-        common = sum(
-            "\u4e00" <= letter <= "\u9fff" or "\u3000" <= letter <= "\u303f" or "\uff00" <= letter <= "\uffef"
-            for letter in foreign
-        )
-        alone = len(_ALONE.findall(chinese))  # two accented letters within a word read as one Chinese sign
-        if common * 10 >= len(foreign) * 8 and alone * 2 < len(foreign):
-            return "gb18030"
-    western = _decode(sample, "cp1252")
-    return "cp1252" if western is not None else None
+    return national_encoding(sample, whole=len(sample) < _SAMPLE_BYTES)
 
 
 def _nearly_utf8(sample: bytes) -> bool:

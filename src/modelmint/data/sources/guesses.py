@@ -48,6 +48,11 @@ class ColumnGuess:
         return self.kind == "text" and self.num_chars >= _TEXT_CHARS and self.num_distinct * 2 > self.num_filled
 
     @property
+    def is_nested(self) -> bool:
+        """Whether its cells are no plain values."""
+        return self.kind in {"list", "object", "bytes"}
+
+    @property
     def is_class(self) -> bool:
         """Whether few different values stand in it, again and again."""
         return 2 <= self.num_distinct <= max(2, self.num_filled // 2) and self.kind in {"text", "integer"}
@@ -109,8 +114,9 @@ def is_id(column: ColumnGuess) -> bool:
 def _table(
     usable: Mapping[str, ColumnGuess], label: ColumnGuess | None, columns: Sequence[ColumnGuess]
 ) -> dict[str, Any]:
-    named = next((one for one in usable.values() if _LABEL_NAMES.match(one.name)), None)
-    chosen = named or label or (columns[-1] if columns else None)
+    plain = [one for one in columns if not one.is_nested]
+    named = next((one for one in usable.values() if _LABEL_NAMES.match(one.name) and not one.is_nested), None)
+    chosen = named or label or (plain[-1] if plain else None)
     if chosen is None:
         return {}
     number = chosen.kind in {"number", "integer"} and chosen.num_distinct > _NUMBER_CLASSES
@@ -122,6 +128,7 @@ def _table(
 
 def _best_label(columns: Sequence[ColumnGuess]) -> ColumnGuess | None:
     """The column of classes: by its name, else the last that has few different values."""
+    columns = [one for one in columns if not one.is_nested]
     named = [one for one in columns if _LABEL_NAMES.match(one.name) and not one.is_prose and one.num_distinct > 1]
     if named:
         return named[0]

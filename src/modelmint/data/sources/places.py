@@ -3,12 +3,14 @@
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from modelmint.core.errors import DataError
 from modelmint.core.hashing import digest, file_digest
+from modelmint.core.settings import secret
 from modelmint.data.sources.readers import FETCHERS, FORMATS, Format, load
 from modelmint.data.sources.rows import Reading, SourceFile
 from modelmint.data.sources.source_spec import SourceSpec
@@ -37,6 +39,7 @@ _ALLOWED = (
     "(owner/name), or a URL"
 )
 _HUB = re.compile(r"(hf://)?([\w.-]+/)?[\w-][\w.-]*")
+_DATABASES = (".db", ".sqlite", ".sqlite3", ".db3")
 _SHARD = re.compile(r"-\d+-of-\d+$")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
@@ -184,7 +187,9 @@ def _file(path: Path, *, key: str, split: str | None) -> SourceFile:
         raise DataError(
             f"source: must be {_ALLOWED}; got {path.name}",
             parameter="source",
-            remedy="Export it as CSV (UTF-8), JSON lines or Parquet, and name it so.",
+            remedy=f"Name a database by URL, with a query: sqlite:///{path}"
+            if path.suffix.lower() in _DATABASES
+            else "Export it as CSV (UTF-8), JSON lines or Parquet, and name it so.",
         )
     return SourceFile(path=path, key=key, split=split, format=kind.name, gzipped=gzipped)
 
@@ -219,13 +224,18 @@ def _from_web(spec: SourceSpec, folder: Path, say: Callable[[int, int, str], Non
 
 
 def _web_limits(spec: SourceSpec, say: Callable[[int, int, str], None]) -> "Limits":
+    from modelmint.data.sources.bearer import Token
     from modelmint.data.sources.web import Limits
 
-    return Limits(
+    limits = Limits(
         max_bytes=spec.max_download_bytes,
         timeout_s=spec.download_timeout_s,
         say=lambda done, total: say(done, total, "downloading"),
     )
+    if spec.token_from is None:
+        return limits
+    value = secret(spec.token_from, parameter="token_from")
+    return replace(limits, token=Token.of(value, spec.source, limits.allowed))
 
 
 def _folder_digest(folder: Path) -> str:

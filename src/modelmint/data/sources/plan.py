@@ -20,6 +20,7 @@ from modelmint.data.sources.parts import HubParts, Part, first_records, part_of,
 from modelmint.data.sources.places import is_hub, located
 from modelmint.data.sources.readers import Format, format_named, read_rows
 from modelmint.data.sources.rows import Reading, SourceFile, missing_column
+from modelmint.data.sources.source_spec import column_named
 
 if TYPE_CHECKING:
     from modelmint.data.collect import CollectSpec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TYPED_ROWS = 200_000
 """The types of a table's columns are found from so many rows."""
 _TEXT_TASKS = ("text-classification", "text-pair-classification", "text-generation", "text2text-generation")
+_LABELLED_TASKS = ("multi-label-classification", "text-regression")
 _TABLE_TASKS = ("tabular-classification", "tabular-regression")
 MEDIA_TASKS = ("image-classification", "audio-classification")
 
@@ -75,7 +77,7 @@ def plan_of(spec: CollectSpec, folder: Path, say: Callable[[int, int, str], None
     sample = hub.sample() if hub else [] if kind.task in MEDIA_TASKS else first_records(files[0], how)
     task, dialect = choose(spec, sample, kind.task)
     form = FORMS[task]
-    names = {name: str(getattr(spec, name, name)) for name in form.columns.names}
+    names = {name: column_named(spec, name) for name in form.columns.names}
     group = spec.group or ("file" if kind.name == "documents" and how.cut != "document" else None)
     extra = [name for name in (spec.split_column, group, spec.subject) if name]
     table = task.startswith("tabular")
@@ -103,11 +105,22 @@ def plan_of(spec: CollectSpec, folder: Path, say: Callable[[int, int, str], None
 
 
 def reading_of(spec: SourceSpec, kind: Format) -> Reading:
-    """How files of that format are read, as the spec says."""
+    """How files of that format are read, as the spec says.
+
+    Raises:
+        DataError: a header is given for a format whose columns have names of their own.
+    """
+    if spec.header and kind.name not in {"csv", "tsv"}:
+        raise DataError(
+            f"header: is for CSV and TSV without a header line; the source is read as {kind.name}",
+            parameter="header",
+            remedy="Leave it out, and name the columns in `text`, `label` and so on.",
+        )
     return Reading(
         known=(getattr(spec, "text", ""), getattr(spec, "label", "")),
         encoding=spec.encoding,
         delimiter=spec.delimiter,
+        header=spec.header,
         quote=spec.quote,
         guarded=spec.guarded,
         max_chars=spec.max_source_chars,
@@ -146,11 +159,13 @@ def choose(spec: CollectSpec, sample: Sequence[Mapping[str, Any]], declared: Tas
     names = set(FORMS[task].columns.names) if task else set()
     if spec.dialect is None and not names & given and (found := recognised(sample, task)) is not None:
         return found.task, found
+    if task is None and _is_text_with_labels(spec, sample):
+        task = "multi-label-classification"
     if task is None:
         task = declared or "text-classification"
         if task == "text-generation" and spec.label in keys:
             task = "text-classification"
-    return task, columns(task, {name: str(getattr(spec, name, name)) for name in FORMS[task].columns.names})
+    return task, columns(task, {name: column_named(spec, name) for name in FORMS[task].columns.names})
 
 
 def _is_labelled_text(spec: CollectSpec, sample: Sequence[Mapping[str, Any]], keys: set[str]) -> bool:
@@ -158,6 +173,17 @@ def _is_labelled_text(spec: CollectSpec, sample: Sequence[Mapping[str, Any]], ke
         return False
     lists = sum(isinstance(record.get(spec.label), list) for record in sample)
     return lists * 2 <= len(sample)
+
+
+def _is_text_with_labels(spec: CollectSpec, sample: Sequence[Mapping[str, Any]]) -> bool:
+    """A text and a list of names beside it, in nearly every row; no tokens that the names could be tags of."""
+    fits = [
+        isinstance(record.get(spec.text), str)
+        and isinstance(names := record.get(spec.labels), list)
+        and all(isinstance(name, str) for name in names)
+        for record in sample
+    ]
+    return bool(fits) and sum(fits) * 10 >= len(fits) * 9
 
 
 def _wanted(
@@ -171,9 +197,10 @@ def _wanted(
     kind: Format,
 ) -> tuple[str, ...]:
     """The columns to read; those that must be there are looked for in the sample where the reader does not look."""
-    own = [names[name] for name in required(form.task)] if dialect.name == "columns" else []
+    needed = [*required(form.task), *(name for name in names if name in spec.model_fields_set)]
+    own = [names[name] for name in needed] if dialect.name == "columns" else []
     every = tuple(dict.fromkeys([*features, *own, *extra, *spec.keep]))
-    reader_looks = dialect.name == "columns" and form.task in {*_TEXT_TASKS, *_TABLE_TASKS}
+    reader_looks = dialect.name == "columns" and form.task in {*_TEXT_TASKS, *_LABELLED_TASKS, *_TABLE_TASKS}
     if reader_looks and kind.name != "hub":
         return every
     keys = list(dict.fromkeys(key for record in sample for key in _seen(record)))

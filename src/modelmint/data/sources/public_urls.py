@@ -102,7 +102,7 @@ def parse_url(url: str, allowed: Allowed) -> Target:
         raise _refused("must hold no user name or password", f"{scheme}://...@{authority.rpartition('@')[2]}")
     place = _AUTHORITY.fullmatch(authority)
     if place is None:
-        raise _refused("its host must be a plain name or address, with at most a port", url)
+        raise _refused("must have a plain name or address as its host, with at most a port", url)
     host = _host(place[1], url)
     port = int(place[2]) if place[2] else _PORTS[scheme]
     target = Target(scheme=scheme, host=host, port=port, path=quote(path, safe=_KEPT))
@@ -121,7 +121,7 @@ def check_addresses(target: Target, addresses: Sequence[str], allowed: Allowed) 
         DataError: one of them is not public, or there are none or absurdly many.
     """
     if not 0 < len(addresses) <= MAX_ADDRESSES:
-        raise _refused(f"its host must have 1 to {MAX_ADDRESSES} addresses; it has {len(addresses)}", target.url)
+        raise _refused(f"must have a host with 1 to {MAX_ADDRESSES} addresses; it has {len(addresses)}", target.url)
     found = [ipaddress.ip_address(address.partition("%")[0]) for address in addresses]
     for address in found:
         kind = kind_of(address)
@@ -148,12 +148,12 @@ def _host(written: str, url: str) -> str:
         try:
             return str(ipaddress.IPv6Address(written[1:-1]))
         except ValueError as error:
-            raise _refused("its host is no IPv6 address", url) from error
+            raise _refused("must have an IPv6 address between its brackets", url) from error
     host = _ascii(written, url).lower().removesuffix(".")
     if not _NAME.fullmatch(host) or len(host) > 253:
-        raise _refused("its host must be a plain name or address", url)
+        raise _refused("must have a plain name or address as its host", url)
     if _NUMERIC.search(host) and _canonical(host) is None:
-        raise _refused("its host is an unusual spelling of an address", url)
+        raise _refused("must spell the address of its host in the usual way", url)
     return host
 
 
@@ -165,7 +165,7 @@ def _ascii(host: str, url: str) -> str:
     try:
         return idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError as error:
-        raise _refused("its host is no international name", url) from error
+        raise _refused("must have a host that is a valid international name", url) from error
 
 
 def _canonical(host: str) -> Address | None:

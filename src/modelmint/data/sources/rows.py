@@ -70,6 +70,8 @@ class Reading:
     """How much text may be read at once, where that gives the same rows; 0: one row after the other."""
     encoding: str = "utf-8"
     delimiter: str | None = None
+    header: Sequence[str] = ()
+    """The columns of a text table without a header line."""
     quote: str = '"'
     guarded: bool = False
     """Whether cells were guarded against being run as formulas (`formulas.safe_cell`), which is taken back."""

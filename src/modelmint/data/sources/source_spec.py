@@ -13,6 +13,11 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Sign = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 
 
+def column_named(spec: Spec, name: str) -> str:
+    """What the source calls a canonical column: what the spec's field of that name says, else the name itself."""
+    return str(getattr(spec, "query_column" if name == "query" else name, name))
+
+
 class SourceSpec(Spec):
     """A source and how to read it; what is declared is used, the rest is found out."""
 
@@ -25,10 +30,12 @@ class SourceSpec(Spec):
     """
     encoding: str = "utf-8"
     """How text files are encoded; what is declared is used. A UTF-8 byte order mark is accepted. ``auto``: found from
-    the first bytes, among utf-8, utf-16, gb18030 and cp1252.
+    the first bytes, among utf-8, utf-16, gb18030, big5, shift_jis, euc_jp, euc_kr, cp1251 and cp1252.
     """
     delimiter: _Sign | None = None
     """What separates CSV cells; found from the header and the first rows where it is not given."""
+    header: tuple[Column, ...] = ()
+    """The names of the columns of a CSV or TSV file whose first line is a row already. Empty: the first line has them."""
     quote: Annotated[str, StringConstraints(max_length=1)] = '"'
     """The quote character of CSV; empty for files without quoting."""
     guarded: bool = False
@@ -41,6 +48,10 @@ class SourceSpec(Spec):
     """What to ask a database: one SELECT. Give it an ORDER BY, so that rows keep their ids."""
     password_from: Annotated[str, StringConstraints(pattern=r"^MODELMINT_SECRET_[A-Z0-9_]+$")] | None = None
     """The environment variable that holds the database's password; the URL itself must hold none."""
+    token_from: Annotated[str, StringConstraints(pattern=r"^MODELMINT_SECRET_[A-Z0-9_]+$")] | None = None
+    """The environment variable whose value a web address is asked with (``Authorization: Bearer ...``): over https, and
+    the host of `source` alone, wherever it leads.
+    """
     revision: str | None = None
     """The commit or branch of a hub data set."""
     config: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,100}$")] | None = None
@@ -100,6 +111,8 @@ class SourceSpec(Spec):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if twice := sorted({name for name in self.header if self.header.count(name) > 1}):
+            raise ValueError(f"header must name each column once; {', '.join(twice)} is there twice")
         if self.chunk_overlap_chars >= self.chunk_chars:
             raise ValueError(
                 f"chunk_overlap_chars must be less than chunk_chars ({self.chunk_chars}); is {self.chunk_overlap_chars}"

@@ -1,6 +1,6 @@
 """A file by URL: only from public addresses, each connected to exactly as checked, bounded in size and time.
 
-No proxy, cookie, credential or cache takes part; redirects are followed by hand, each as a new URL. The name is looked
+No proxy, cookie or cache takes part, and no credential but a `Token`; redirects are followed by hand, each as a new URL. The name is looked
 up once and its checked address is what is connected to, so a name that changes its address in between (DNS rebinding)
 gains nothing. One deadline bounds it all: the look-up, the connection, TLS, and a server that drips bytes.
 """
@@ -20,6 +20,7 @@ import httpcore
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import DataError, UnavailableError
 from modelmint.core.settings import Settings
+from modelmint.data.sources.bearer import Token
 from modelmint.data.sources.pinned import PinnedBackend
 from modelmint.data.sources.public_urls import Allowed, Target, check_addresses, parse_url
 from modelmint.data.sources.web_headers import next_link, suffix_for
@@ -60,6 +61,7 @@ class Limits:
     """None: the system's resolver."""
     tls: ssl.SSLContext | None = None
     """None: the certificate authorities of the system's web clients."""
+    token: Token | None = None
     say: Callable[[int, int], None] = lambda _done, _total: None
     """``say(done_bytes, total_bytes)``, a total of 0 when unknown."""
 
@@ -121,16 +123,18 @@ def _answer(target: Target, limits: Limits, deadline_s: float) -> Iterator[httpc
     addresses = check_addresses(target, _addresses(target, limits, deadline_s), limits.allowed)
     backend = PinnedBackend([str(address) for address in addresses], target.port, deadline_s=deadline_s)
     origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
+    headers = {
+        "Host": target.authority,
+        "User-Agent": "modelmint",
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, identity",
+        "Connection": "close",
+        **(limits.token.headers(target) if limits.token else {}),
+    }
     request = httpcore.Request(
         "GET",
         httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target.path.encode()),
-        headers={
-            "Host": target.authority,
-            "User-Agent": "modelmint",
-            "Accept": "*/*",
-            "Accept-Encoding": "gzip, identity",
-            "Connection": "close",
-        },
+        headers=list(headers.items()),
     )
     tls = limits.tls or _verified() if target.scheme == "https" else None
     try:

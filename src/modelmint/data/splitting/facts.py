@@ -157,7 +157,7 @@ def _warnings(facts: dict[str, Any]) -> list[dict[str, str]]:
         found.append(
             warning("labels_differ", f"the shares of the labels in training and test differ by {distance:.1%}")
         )
-    if facts["time"] and not facts["time"]["in_order"]:
+    if facts["time"] and not facts["time"]["in_order"] and facts["method"] != "each":
         found.append(warning("not_in_order", "a declared set is older than one that should be older than it"))
     if folds and max(folds) > 1.25 * min(folds):
         found.append(warning("uneven_folds", f"the smallest fold has {min(folds):,} rows, the largest {max(folds):,}"))

@@ -31,6 +31,8 @@ class SplitRows:
     index: RowIndex
     keys: dict[str, Ints]
     """By what rows are kept together beside their text: a column's name -> (N,) a number a value, -1 for none."""
+    each: Ints | None
+    """(N,) what is cut by itself: a number a value of that column, -1 for none."""
     times: Ints | None
     """(N,) microseconds since 1970."""
     targets: npt.NDArray[np.float64] | None
@@ -40,25 +42,31 @@ class SplitRows:
         return len(self.index)
 
 
-def read_rows(data: Dataset, ctx: StageContext, *, keys: Sequence[str], time: str | None) -> SplitRows:
+def read_rows(
+    data: Dataset, ctx: StageContext, *, keys: Sequence[str], time: str | None, each: str | None = None
+) -> SplitRows:
     """Read every row once.
 
     Args:
         keys: columns whose equal values keep rows together.
         time: the column of times.
+        each: the column each of whose values is cut by itself.
 
     Raises:
         DataError: one of these columns is not there, or a row has no time that can be read.
     """
     form = form_of(data)
-    columns = _columns(data, form, keys, time)
+    columns = _columns(data, form, keys, time, each)
     indexer, values, times = Indexer(form), {name: [np.empty(0, np.uint64)] for name in keys}, [np.empty(0, np.int64)]
     targets: list[Any] = [np.empty(0)]
+    owners: list[Any] = [np.empty(0, np.uint64)]
     unread, num_unread, num_done = list[str](), 0, 0
     for batch in batches(data, columns):
         ctx.check()
         for name in keys:
             values[name].append(_hashes(batch.column(name).to_pylist()))
+        if each is not None:
+            owners.append(_hashes(batch.column(each).to_pylist()))
         if time is not None:
             cells = batch.column(time).to_pylist()
             times.append(times_of(cells))
@@ -66,7 +74,7 @@ def read_rows(data: Dataset, ctx: StageContext, *, keys: Sequence[str], time: st
             num_unread += len(wrong)
             named = wrong[: NUM_NAMED - len(unread)]
             unread += [f"{batch.column('_row')[at].as_py()} ({str(cells[at])[:40]!r})" for at in named]
-        if form.task == "tabular-regression":
+        if form.predicts == "number":
             targets.append(_floats(batch.column(str(form.label))))
             place = batch.schema.get_field_index(str(form.label))  # one label for all: no list of distinct numbers
             batch = batch.set_column(place, "label", pa.nulls(batch.num_rows, pa.string()))  # noqa: PLW2901
@@ -84,21 +92,22 @@ def read_rows(data: Dataset, ctx: StageContext, *, keys: Sequence[str], time: st
         form=form,
         index=indexer.index(),
         keys={name: _numbered(np.concatenate(parts)) for name, parts in values.items()},
+        each=_numbered(np.concatenate(owners)) if each is not None else None,
         times=np.concatenate(times) if time is not None else None,
-        targets=np.concatenate(targets) if form.task == "tabular-regression" else None,
+        targets=np.concatenate(targets) if form.predicts == "number" else None,
     )
 
 
-def _columns(data: Dataset, form: Form, keys: Sequence[str], time: str | None) -> list[str]:
+def _columns(data: Dataset, form: Form, keys: Sequence[str], time: str | None, each: str | None) -> list[str]:
     there = list(data.facts["columns"])
-    for parameter, name in (*(("together", name) for name in keys), ("time", time)):
+    for parameter, name in (*(("together", name) for name in keys), ("time", time), ("each", each)):
         if name is not None and name not in there:
             raise DataError(
                 f"{parameter}: must be a column of the data; {name!r} is none of {', '.join(map(repr, there[:30]))}",
                 parameter=parameter,
                 remedy=f"Set `{parameter}` of the split stage to a column that is there.",
             )
-    wanted = {"_row", "_split", *form.columns.names, *keys, *([time] if time else [])}
+    wanted = {"_row", "_split", *form.columns.names, *keys, *(name for name in (time, each) if name)}
     tabular = form.task.startswith("tabular")
     return [name for name in there if name in wanted or (tabular and not name.startswith("_"))]
 

@@ -10,6 +10,7 @@ from modelmint.data.splitting.rows import SplitRows
 from modelmint.data.splitting.strata import strata
 from modelmint.data.splitting.times import newest
 from modelmint.data.splitting.units import Units, cut, deal
+from modelmint.data.text import mix
 
 TRAIN, VALIDATION, TEST, LEAKED = range(4)
 SETS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -49,7 +50,9 @@ def sides(wanted: Wanted, rows: SplitRows, units: Units, declared: Sides, seed: 
     """
     side = declared.copy()
     missing = {code: not (declared == code).any() for code in (VALIDATION, TEST)}
-    if rows.times is not None:
+    if rows.times is not None and rows.each is not None:
+        _last_of_each(wanted, rows, rows.times, rows.each, side, missing, seed)
+    elif rows.times is not None:
         _by_time(wanted, rows.times, side, missing)
     above = units.highest(side)
     side[(above > side) & (side == TRAIN)] = LEAKED
@@ -87,6 +90,25 @@ def _folds(num_folds: int, units: Units, label: npt.NDArray[np.int32], seed: int
             remedy="Set fewer folds, or switch off what keeps rows together (`group`, `cluster`, `together`).",
         )
     return deal(units, label, num_folds, seed=seed)
+
+
+def _last_of_each(
+    wanted: Wanted, rows: SplitRows, times: Any, each: Any, side: Sides, missing: dict[int, bool], seed: int
+) -> None:
+    """Of the rows of each value the newest are test, those before them validation; equal times go by their texts."""
+    num_test, num_validation = (
+        max(1, int(size)) if size and missing[code] else 0
+        for code, size in ((TEST, wanted.test), (VALIDATION, wanted.validation))
+    )
+    free = np.flatnonzero((side == TRAIN) & (each >= 0))
+    owner, fingerprint = each[free], rows.index.fingerprint[free]
+    order = free[np.lexsort((mix(fingerprint, seed), times[free], owner))]
+    starts = np.flatnonzero(np.diff(each[order], prepend=-1))
+    size = np.diff(starts, append=len(order))
+    from_end = np.repeat(starts + size, size) - np.arange(len(order))  # 1 is the newest
+    enough = np.repeat(size > num_test + num_validation, size)
+    side[order[enough & (from_end <= num_test)]] = TEST
+    side[order[enough & (from_end > num_test) & (from_end <= num_test + num_validation)]] = VALIDATION
 
 
 def _by_time(wanted: Wanted, times: Any, side: Sides, missing: dict[int, bool]) -> None:

@@ -32,6 +32,12 @@ def times_of(cells: Sequence[Any]) -> Ints:
     return np.fromiter((_micros(cell) for cell in cells), np.int64, len(cells))
 
 
+def seconds_of(cell: Any) -> float | None:
+    """One time in seconds since 1970 in UTC, read as by `times_of`; None where it cannot be read."""
+    micros = _micros(cell)
+    return None if micros == UNREADABLE else micros / _MICRO
+
+
 def newest(times: Ints, num_wanted: int, *, most: int | None = None) -> int | None:
     """The time from which on there are about `num_wanted` rows; equal times are never parted.
 
