@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from docs_training import training_parts
 
 from modelmint.api.app import create_app
 from modelmint.cli.main import modelmint
@@ -53,6 +54,7 @@ def parts() -> dict[tuple[str, str], str]:
         ("reference/settings.md", "settings"): _settings(),
         ("reference/errors.md", "tree"): _tree(),
         ("reference/errors.md", "kinds"): _kinds(),
+        **training_parts(table, _fields),
     }
 
 
@@ -134,8 +136,8 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
         return f"the fields of [{owner}](recipe.md#{owner})" if owner else _allowed(definitions[name], definitions)
     if "anyOf" in schema:
         return " or ".join(_allowed(choice, definitions) for choice in schema["anyOf"])
-    if "enum" in schema or "const" in schema:
-        return ", ".join(_code(_said(value)) for value in schema.get("enum", [schema.get("const")]))
+    if "oneOf" in schema or "enum" in schema or "const" in schema:
+        return _choices(schema, definitions)
     kind = schema.get("type")
     if kind == "array":
         inner = schema.get("items") or {}
@@ -144,6 +146,13 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
     if kind == "object":
         return _mapping(schema, definitions)
     return WORDS.get(str(kind), "anything") + _limits(schema)
+
+
+def _choices(schema: Schema, definitions: Schema) -> str:
+    if "oneOf" not in schema:
+        return ", ".join(_code(_said(value)) for value in schema.get("enum", [schema.get("const")]))
+    kinds = [definitions[choice["$ref"].rsplit("/", 1)[-1]]["properties"]["name"] for choice in schema["oneOf"]]
+    return f"a name, or a mapping with `name` and more: {', '.join(_choices(kind, definitions) for kind in kinds)}"
 
 
 def _mapping(schema: Schema, definitions: Schema) -> str:

@@ -93,7 +93,7 @@ def _write(folder: Path, *, num_steps: int) -> Path:
     import torch
     from transformers import BertConfig, BertModel
 
-    from modelmint.training.tasks.text_classification import MeanPoolClassifier, save_classifier
+    from modelmint.training.tasks.pooled_model import MeanPoolClassifier, save_classifier
 
     base = folder.with_name(f"{folder.name}-base")
     base.mkdir()

@@ -9,13 +9,14 @@ import pytest
 
 from modelmint.core.errors import OverloadError
 from modelmint.serving.batching import Batcher
-from modelmint.serving.engines import Logits, TokenIds
+from modelmint.serving.engines import SOFTMAX, Logits, TokenIds
 
 
 class SlowEngine:
     """Answers with the number of words; notes each batch; `gate` holds it back, and the word "fail" breaks it."""
 
     labels = ("words",)
+    how = SOFTMAX
     max_batch = 32
 
     def __init__(self) -> None:

@@ -64,5 +64,5 @@ def test_rows_of_another_task_are_refused_by_name(
 ) -> None:
     chats = desk.dataset("train", pa.table({"_row": ["a"], "messages": ["b"]}), facts={"task": "chat"})
     inputs = TrainInputs(train=chats, validation=dataset(questions(10)))
-    with pytest.raises(DataError, match=r"must be rows that a task learns from; .* is for chat"):
-        train(TrainSpec(base=str(base)), inputs, context)
+    with pytest.raises(DataError, match=r"must be rows that text-classification learns from; .* is for chat"):
+        train(TrainSpec(task="text-classification", base=str(base)), inputs, context)

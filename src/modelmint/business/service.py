@@ -46,7 +46,8 @@ async def answer(
     """Answer at least one text, and return when the usage record is on disk: no reply without its record.
 
     Returns:
-        ``{"id", "model", "revision", "predictions": [{"label", "score", "scores"?}], "usage": {...}}``.
+        ``{"id", "model", "revision", "predictions": [{"label", "score", "scores"?}], "usage": {...}}``; what a
+        prediction holds is `serving.engines.answers`'.
 
     Raises:
         NotFoundError, UnavailableError, OverloadError: see `Gateway.predict`.
@@ -54,7 +55,8 @@ async def answer(
     """
     started_s = monotonic_s()
     served = await services.gateway.predict(endpoint, texts, deadline_s=DEADLINE_S)
-    revision, predictions = served.revision, answers(served.logits, served.labels, all_scores=all_scores)
+    revision = served.revision
+    predictions = answers(served.logits, served.labels, how=served.how, all_scores=all_scores)
     event = Served(
         id=new_id("prediction"),
         tenant=services.catalog.tenant,
@@ -67,7 +69,7 @@ async def answer(
         latency_ms=round((monotonic_s() - started_s) * 1000, 3),
         created_at=now(),
         inputs=texts,
-        predictions=[{"label": each["label"], "score": each["score"]} for each in predictions],
+        predictions=[{name: value for name, value in each.items() if name != "scores"} for each in predictions],
     )
     await services.journal.append(event)
     return {

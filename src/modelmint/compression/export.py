@@ -1,4 +1,4 @@
-"""Export a trained classifier to ONNX: one file, dynamic batch and length, equal bytes for equal weights."""
+"""Export a trained model of texts or pairs to ONNX: one file, dynamic batch and length, equal bytes for equal weights."""
 
 import logging
 import tempfile
@@ -9,34 +9,64 @@ from pathlib import Path
 from typing import Any
 
 INPUTS = ("input_ids", "attention_mask")
+TYPES = "token_type_ids"
 OUTPUT = "logits"
 OPSET = 17
 
 
 def export_onnx(folder: Path, output: Path) -> None:
-    """Write the classifier in `folder` as an fp32 ONNX file: `INPUTS` (batch, length) to `OUTPUT` (batch, labels)."""
+    """Write the model in `folder` as an fp32 ONNX file: `INPUTS` (batch, length) to `OUTPUT`.
+
+    `OUTPUT` is (batch, labels); of a model of tags or of answers in texts it is (batch, length, labels), the labels of
+    the latter being the first and the last token. A model whose encoder reads types of tokens (of which text one is,
+    which capitals it has) has `TYPES` as a third input.
+    """
     import torch
 
-    from modelmint.training.tasks.text_classification import read_classifier
-
-    model, _labels = read_classifier(folder)
+    model, typed, by_token = _opened(folder)
+    names = (*INPUTS, TYPES) if typed else INPUTS
     mask = torch.ones(2, 8, dtype=torch.long)
     mask[1, 5:] = 0
-    axes = {name: {0: "batch", 1: "length"} for name in INPUTS} | {OUTPUT: {0: "batch"}}
+    given = (torch.arange(16).reshape(2, 8) * mask, mask, *([1 - mask] if typed else []))
+    rows = {0: "batch", 1: "length"}
+    axes = dict.fromkeys(names, rows) | {OUTPUT: rows if by_token else {0: "batch"}}
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch, quiet(), torch.no_grad():
         raw = Path(scratch) / "raw.onnx"
         # The older exporter: the same answers as the newer one's, in a fifth of its time.
         torch.onnx.export(
             model,
-            (torch.arange(16).reshape(2, 8) * mask, mask),
+            given,
             raw,
-            input_names=list(INPUTS),
+            input_names=list(names),
             output_names=[OUTPUT],
             dynamo=False,
             opset_version=OPSET,
             dynamic_axes=axes,
         )
         write_clean(raw, output)
+
+
+def _opened(folder: Path) -> tuple[Any, bool, bool]:
+    """The model, whether it reads types of tokens, and whether it answers for every token."""
+    from modelmint.training.tasks.table import read_about
+
+    about = read_about(folder)
+    if about["task"] == "token-classification":
+        from modelmint.training.headed import read_headed
+        from modelmint.training.tasks.tagger import KIND
+
+        return read_headed(folder, KIND), bool(about["capitals"]), True
+    if about["task"] == "question-answering":
+        from modelmint.training.headed import read_headed
+        from modelmint.training.tasks.reader import KIND as SPANS
+        from modelmint.training.tasks.reader import has_types
+
+        reader = read_headed(folder, SPANS)
+        return reader, has_types(reader.encoder.config), True
+    from modelmint.training.tasks.pooled_model import has_token_types, read_classifier
+
+    model, _labels = read_classifier(folder)
+    return model, len(about.get("inputs", ())) > 1 and has_token_types(model.encoder.config), False
 
 
 def write_clean(raw: Path, output: Path) -> None:

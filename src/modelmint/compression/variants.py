@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from modelmint.core.stage import StageContext
-from modelmint.core.types import Model
+from modelmint.core.types import JSON, Model
 
 VariantName = Literal["onnx-fp32", "onnx-int8", "onnx-int8-mixed"]
 COPIED = ("tokenizer.json", "config.json")
 MAX_BATCH: dict[VariantName, int] = {"onnx-fp32": 32, "onnx-int8": 1, "onnx-int8-mixed": 1}
 """Texts in one forward pass: with dynamic int8 a text's answer would depend on its neighbours."""
 _SAID = ("task", "labels", "max_tokens", "base")
+_SAID_IF_THERE = ("inputs", "answers")
 
 
 def make_variants(names: Sequence[VariantName], model: Model, ctx: StageContext) -> Iterator[tuple[VariantName, Path]]:
@@ -34,17 +35,22 @@ def make_variants(names: Sequence[VariantName], model: Model, ctx: StageContext)
         _make(name, exported, folder / "model.onnx")
         for file in COPIED:
             shutil.copyfile(source / file, folder / file)
-        about = {key: model.facts[key] for key in _SAID} | {"variant": name, "max_batch": MAX_BATCH[name]}
+        about = _about(model) | {"variant": name, "max_batch": MAX_BATCH[name]}
         (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
         yield name, folder
 
 
 def lay_down(name: VariantName, folder: Path, model: Model, ctx: StageContext) -> Model:
     """The variant as an artifact."""
-    kept = {key: model.facts[key] for key in (*_SAID, "languages")}
+    kept = _about(model) | {"languages": model.facts["languages"]}
     return ctx.desk.model(
         name, folder, facts={**kept, "engine": "onnx", "variant": name}, licences=model.manifest.get("licences", ())
     )
+
+
+def _about(model: Model) -> JSON:
+    there = [key for key in _SAID_IF_THERE if key in model.facts]
+    return {key: model.facts[key] for key in (*_SAID, *there)}
 
 
 def _make(name: VariantName, exported: Path, output: Path) -> None:

@@ -15,6 +15,7 @@ from modelmint.core.money import Money, money
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
+from modelmint.evaluation.answers import answered, beside_live, facts_of, values
 from modelmint.evaluation.baseline import Baseline, baseline
 from modelmint.evaluation.comparison import Comparison, against_live, live_gates
 from modelmint.evaluation.gates import judge, parse
@@ -22,6 +23,7 @@ from modelmint.evaluation.metrics.classification import calibration, compare, co
 from modelmint.evaluation.predict import Predictions, predict
 from modelmint.evaluation.rows import Rows
 
+CLASSIFICATION = "text-classification"
 NUM_ERRORS = 20
 SHOWN_CHARS = 200
 FEW_ROWS = 200
@@ -41,7 +43,8 @@ class EvaluateSpec(Spec):
     """How a model is judged on the test set, and what it must reach to go on."""
 
     gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
-    """What accuracy, macro_f1, log_loss or ece must be, like {accuracy: [">= 0.90", ">= baseline + 0.02"]}.
+    """What a figure of the task must be, like {accuracy: [">= 0.90", ">= baseline + 0.02"]}, {f1: ">= 0.85"} for entities
+    or {bleu: ">= 25"}; a figure that the task does not have refuses the model.
 
     A condition is >=, >, <= or < and a number; or `baseline` or `live`, plus or minus a number.
     """
@@ -84,8 +87,10 @@ def evaluate(spec: EvaluateSpec, inputs: EvaluateInputs, ctx: StageContext) -> E
     """Run the model over the test set, measure, compare, and hold the gates.
 
     Raises:
-        DataError: the test set is empty, or a row has no text or label.
+        DataError: the test set is empty, is for another task, or a row has no text or label.
     """
+    if inputs.model.facts.get("task", CLASSIFICATION) != CLASSIFICATION:
+        return _evaluate_answers(spec, inputs, ctx)
     rows = Rows.read(inputs.test, "test")
     started_s = monotonic_s()
     answers = predict(inputs.model, rows.texts, ctx, message="predicting the test set")
@@ -100,6 +105,35 @@ def evaluate(spec: EvaluateSpec, inputs: EvaluateInputs, ctx: StageContext) -> E
         evaluation=ctx.desk.report("evaluation", _facts(spec, judged, ctx.seed), measured=measured),
         predictions=ctx.desk.dataset("predictions", _table(judged)),
     )
+
+
+def _evaluate_answers(spec: EvaluateSpec, inputs: EvaluateInputs, ctx: StageContext) -> EvaluateOutputs:
+    """Any other task. No cheap baseline is known for it here: a gate that compares with one is blocked."""
+    found = answered(inputs.model, inputs.test, ctx)
+    live = answered(inputs.live, inputs.test, ctx, message="asking the live model") if inputs.live else None
+    gates, figures = parse(spec.gates), values(found.figures)
+    verdicts = judge(gates, figures, live=values(live.figures) if live else None)
+    if live is not None and not any(gate.reference == "live" for gate in gates):
+        verdicts += beside_live(found, live, tolerance=spec.live_tolerance)
+    facts = facts_of(found, live, inputs.live.name if inputs.live else None)
+    facts |= {
+        "gates": [dict(verdict) for verdict in verdicts],
+        "refused": refusals(verdicts),
+        "warnings": _few(inputs.test),
+    }
+    rate = round(len(found.answers) / max(found.seconds, 1e-9), 1)
+    measured: JSON = {"seconds": round(found.seconds, 3), "examples_per_s": rate}
+    return EvaluateOutputs(
+        evaluation=ctx.desk.report("evaluation", facts, measured=measured),
+        predictions=ctx.desk.dataset("predictions", found.table()),
+    )
+
+
+def _few(test: Dataset) -> list[JSON]:
+    if test.num_rows >= FEW_ROWS:
+        return []
+    message = f"the test set has {test.num_rows} rows, fewer than {FEW_ROWS}: the intervals are wide"
+    return [{"name": "few_rows", "message": message}]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

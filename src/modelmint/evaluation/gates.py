@@ -17,9 +17,19 @@ from modelmint.core.errors import InputError
 from modelmint.core.gates import NUMBER, OPERATORS, Verdict, blocked, holds, plain, unknown_gate
 
 REFERENCES = ("baseline", "live")
-COMPARED = ("accuracy", "macro_f1")  # known of the model, the baseline and the live model alike
-METRICS = (*COMPARED, "log_loss", "ece")
-SHARES = (*COMPARED, "ece")
+SHARES = frozenset({
+    "accuracy", "macro_f1", "micro_f1", "ece", "f1", "precision", "recall", "subset_accuracy", "jaccard", "exact_match",
+    "finished", "recall_at_10", "ndcg_at_10", "mrr_at_10", "accuracy_at_1", "hit_rate_at_10", "reward_accuracy", "auc",
+})  # fmt: skip
+"""Figures from 0 to 1."""
+LOWER_IS_BETTER = frozenset({
+    "log_loss", "ece", "rmse", "mae", "loss", "perplexity", "bits_per_byte", "bits_per_character", "answer_loss",
+})  # fmt: skip
+OTHERS = frozenset({"r2", "pearson", "spearman", "bleu", "chrf", "rouge_l", "margin", "reward_margin", "mean_labels"})
+METRICS = tuple(sorted(SHARES | LOWER_IS_BETTER | OTHERS))
+"""Every figure that a task has (`evaluation.metrics`); those of one label or type are written ``f1:PER``."""
+ALONE = frozenset({"log_loss", "ece"})
+"""Of the classification of texts these are not known of the baseline and the live model."""
 
 Figures = Mapping[str, float]
 
@@ -83,7 +93,7 @@ def _verdict(gate: Gate, figures: Figures, references: Mapping[str, Figures | No
 
 def _listed(metric: str, conditions: object) -> Sequence[str]:
     listed = [conditions] if isinstance(conditions, str) else conditions
-    if metric not in METRICS:
+    if metric.partition(":")[0] not in METRICS:
         raise unknown_gate(metric, METRICS)
     if not isinstance(listed, list | tuple) or not listed or not all(isinstance(text, str) for text in listed):
         raise _wrong(metric, conditions)
@@ -94,14 +104,14 @@ def _gate(metric: str, text: str) -> Gate:
     found = _GATE.fullmatch(plain(text))
     if found is None or found["reference"] not in (None, *REFERENCES):
         raise _wrong(metric, text)
-    if found["reference"] and metric not in COMPARED:
+    if found["reference"] and metric in ALONE:
         raise InputError(
-            f"gates.{metric}: only {' and '.join(COMPARED)} can be compared with {found['reference']}; got {text!r}",
+            f"gates.{metric}: cannot be compared with {found['reference']}, of which it is not known; got {text!r}",
             parameter=f"gates.{metric}",
             remedy='Give a number, like "<= 0.1".',
         )
     number = float(found["constant"] or found["offset"] or 0)
-    if metric in SHARES and number > 1:
+    if metric.partition(":")[0] in SHARES and number > 1:
         raise InputError(
             f"gates.{metric}: must compare with a share from 0 to 1; got {text!r}",
             parameter=f"gates.{metric}",

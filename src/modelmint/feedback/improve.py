@@ -54,5 +54,7 @@ def improvement(
 
 
 def _warm(spec: Mapping[str, Any]) -> JSON:
-    """A start from the live model needs fewer and smaller steps than one from a base."""
-    return {"epochs": max(1, round(spec["epochs"] / 2)), "learning_rate": spec["learning_rate"] / 2}
+    """A start from the live model needs fewer and smaller steps than one from a base; what is null `train` sees to."""
+    epochs, rate = spec.get("epochs"), spec.get("learning_rate")
+    halved = {"epochs": max(1, round(epochs / 2))} if epochs else {}
+    return {**halved, "learning_rate": rate / 2} if rate else halved

@@ -1,6 +1,8 @@
 """A snapshot of an endpoint's feedback as a dataset: what `improve` learns from, fixed and in the lineage."""
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -40,12 +42,17 @@ def snapshot(catalog: Catalog, endpoint: str) -> str:
             parameter="endpoint",
             remedy='Send some: POST /v1/feedback {"prediction": ID, "label": RIGHT_LABEL}.',
         )
+    return keep(catalog, f"feedback-{endpoint}", rows([_row(entry) for entry in entries], SCHEMA))
+
+
+def keep(catalog: Catalog, name: str, table: pa.Table, facts: Mapping[str, Any] | None = None) -> str:
+    """The id of a dataset of these rows: a new one, or that which has the same content already."""
     work = catalog.settings.scratch / new_id("feedback")
     desk = StagingDesk(
         folder=work / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=work / "desk"
     )
     try:
-        made = desk.dataset(f"feedback-{endpoint}", rows([_row(entry) for entry in entries], SCHEMA))
+        made = desk.dataset(name, table, facts=facts)
         known = next((found for found in catalog.list("dataset", limit=1000) if found.digest == made.digest), None)
         if known is None:
             catalog.publish(list(desk.drafts.values()), staged=desk.folder)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.deployments import Revision, list_deployments, unknown_endpoint
 from modelmint.core.errors import ModelmintError, UnavailableError
+from modelmint.core.types import JSON
 from modelmint.serving.batching import Batcher
 from modelmint.serving.engines import Engine, Logits, open_engine
 
@@ -31,6 +32,8 @@ class Served:
 
     revision: Revision
     labels: Sequence[str]
+    how: JSON
+    """How logits become answers (`engines.answers`)."""
     logits: Logits
     num_tokens: int
 
@@ -76,7 +79,8 @@ class Gateway:
             logits, num_tokens = await lane.batcher.logits(texts, deadline_s=deadline_s)
         finally:
             lane.num_requests -= 1
-        return Served(revision=revision, labels=lane.batcher.engine.labels, logits=logits, num_tokens=num_tokens)
+        engine = lane.batcher.engine
+        return Served(revision=revision, labels=engine.labels, how=engine.how, logits=logits, num_tokens=num_tokens)
 
     async def refresh(self) -> None:
         """Read the catalog, load what became active and only then route to it."""

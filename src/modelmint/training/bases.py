@@ -70,6 +70,11 @@ def resolve(base: str) -> Base:
     raise _unknown(base)
 
 
+def has_starter() -> bool:
+    """Whether the extra `starter` is installed."""
+    return importlib.util.find_spec(STARTER_PACKAGE) is not None
+
+
 def starter(folder: Path) -> Base:
     """The starter base in `folder`, after its weights were compared with the published ones."""
     found = _digest_of(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "no file"
@@ -86,8 +91,10 @@ def read_folder(folder: Path, *, name: str, known: Entry | None = None) -> Base:
     """Look at a Hugging Face folder without loading its weights; without `known` its model card gives the licence.
 
     Raises:
-        InputError: a file of `NEEDED` is missing, or its config is not that of an encoder that reads text.
+        InputError: a file of `NEEDED` is missing, or its config is not that of a model of text.
     """
+    if _is_of_images(folder):
+        return _of_images(folder, name, known)
     _check_files(folder, name)
     config, card = json.loads((folder / "config.json").read_text(encoding="utf-8")), _card(folder)
     files = {file: _digest_of(folder / file) for file in NEEDED}
@@ -98,15 +105,41 @@ def read_folder(folder: Path, *, name: str, known: Entry | None = None) -> Base:
         size_bytes=(folder / "model.safetensors").stat().st_size,
         licence=known.licence if known else canonical(str(card["license"])) if card.get("license") else "unknown",
         languages=known.languages if known else _languages(card.get("language")),
-        num_layers=_number(config, ("num_hidden_layers", "n_layers"), name),
-        hidden_size=_number(config, ("hidden_size", "dim"), name),
+        num_layers=_number(config, ("num_hidden_layers", "n_layers", "encoder_layers", "num_layers"), name),
+        hidden_size=_number(config, ("hidden_size", "dim", "d_model"), name),
         vocabulary_size=_number(config, ("vocab_size",), name),
         max_tokens=_max_tokens(config),
     )
 
 
-def _check_files(folder: Path, name: str) -> None:
-    missing = [file for file in NEEDED if not (folder / file).is_file()]
+def _is_of_images(folder: Path) -> bool:
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return isinstance(config.get("num_channels"), int) and "vocab_size" not in config
+
+
+def _of_images(folder: Path, name: str, known: Entry | None) -> Base:
+    """A base for images, which has no tokenizer, reads no tokens, and whose sizes go by many names."""
+    needed = tuple(file for file in NEEDED if file != "tokenizer.json")
+    _check_files(folder, name, needed)
+    config, card = json.loads((folder / "config.json").read_text(encoding="utf-8")), _card(folder)
+    widths = config.get("hidden_sizes") or [config.get("hidden_size") or config.get("embed_dim") or 0]
+    return Base(
+        name=name,
+        folder=folder,
+        digest=digest({file: _digest_of(folder / file) for file in needed}),
+        size_bytes=(folder / "model.safetensors").stat().st_size,
+        licence=known.licence if known else canonical(str(card["license"])) if card.get("license") else "unknown",
+        languages=(),
+        num_layers=int(config.get("num_hidden_layers") or sum(config.get("depths") or [0])),
+        hidden_size=int(widths[-1]),
+        vocabulary_size=0,
+        max_tokens=0,
+    )
+
+
+def _check_files(folder: Path, name: str, needed: tuple[str, ...] = NEEDED) -> None:
+    missing = [file for file in needed if not (folder / file).is_file()]
     if not missing:
         return
     given = f"{name} lacks {', '.join(missing)}"
@@ -117,7 +150,7 @@ def _check_files(folder: Path, name: str) -> None:
             remedy="Choose a base that has the file, or convert it once with safetensors on a machine of no worth.",
         )
     raise InputError(
-        f"base: must be a Hugging Face folder with {', '.join(NEEDED)}; {given}",
+        f"base: must be a Hugging Face folder with {', '.join(needed)}; {given}",
         parameter="base",
         remedy="Give the folder that holds these files; weights in several shards are not read yet.",
     )
@@ -173,9 +206,9 @@ def _languages(given: Any) -> tuple[str, ...]:
 
 def _number(config: Mapping[str, Any], keys: tuple[str, ...], name: str) -> int:
     value = next((config[key] for key in keys if isinstance(config.get(key), int)), None)
-    if value is None or config.get("is_encoder_decoder"):
+    if value is None:
         raise InputError(
-            f"base: must be an encoder of text, whose config.json names {' or '.join(keys)}; {name} is a "
+            f"base: must be a model of text, whose config.json names {' or '.join(keys)}; {name} is a "
             f"{config.get('model_type', 'model of no type')}",
             parameter="base",
             remedy="`base: starter` is one.",

@@ -41,12 +41,35 @@ def open_tokenizer(folder: Path, max_tokens: int) -> Callable[[Sequence[str]], T
     return lambda texts: [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
 
 
+def open_pair_tokenizer(
+    folder: Path, max_tokens: int, *, typed: bool
+) -> Callable[[Sequence[str], Sequence[str]], tuple[TokenIds, TokenIds | None]]:
+    """Pairs of texts to token ids, and to the segment (0 or 1) of each token where `typed`.
+
+    The tokenizer's template says what stands between the two; of the longer one more is cut.
+    """
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+
+    def tokenize(texts: Sequence[str], pairs: Sequence[str]) -> tuple[TokenIds, TokenIds | None]:
+        encodings = tokenizer.encode_batch(list(zip(texts, pairs, strict=True)))
+        return [one.ids for one in encodings], [one.type_ids for one in encodings] if typed else None
+
+    return tokenize
+
+
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> dict[str, Tensor]:
     """`input_ids` and `attention_mask`, both (b, t)."""
-    longest = max(len(row) for row in rows)
+    longest = max(1, *(len(row) for row in rows))
     ids_bt = torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
     mask_bt = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
     return {"input_ids": ids_bt.to(device), "attention_mask": mask_bt.to(device)}
+
+
+def pad_types(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """`token_type_ids` (b, t)."""
+    return pad_batch(rows, 0, device)["input_ids"]
 
 
 def logits_of(
@@ -54,10 +77,15 @@ def logits_of(
     rows: TokenIds,
     pad_id: int,
     *,
+    type_ids: TokenIds | None = None,
     batch_size: int = 64,
     say: Callable[[int, int, str], None] | None = None,
 ) -> Tensor:
-    """Logits (rows, l) on the CPU, in the rows' order; sorted by length inside, so that padding costs little."""
+    """Logits (rows, l) on the CPU, in the rows' order; sorted by length inside, so that padding costs little.
+
+    Args:
+        type_ids: of pairs, the segment of each token.
+    """
     model.train(False)
     device = next(model.parameters()).device
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
@@ -65,7 +93,10 @@ def logits_of(
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            parts.append(model(**pad_batch([rows[row] for row in batch], pad_id, device)).float().cpu())
+            inputs = pad_batch([rows[row] for row in batch], pad_id, device)
+            if type_ids is not None:
+                inputs["token_type_ids"] = pad_types([type_ids[row] for row in batch], device)
+            parts.append(model(**inputs).float().cpu())
             if say is not None:
                 say(start + len(batch), len(order), "predicting")
     return torch.cat(parts)[torch.tensor(order).argsort()]

@@ -15,12 +15,27 @@ from modelmint.core.errors import DataError
 from modelmint.core.types import JSON
 
 CHATML = (
+    "{% if tools %}{{ '<|im_start|>system\n' }}"
+    "{% if messages and messages[0]['role'] == 'system' %}{{ (messages[0]['content'] or '') + '\n\n' }}{% endif %}"
+    "{{ '# Tools\n\nFunctions that may be called:\n<tools>\n' }}"
+    "{% for tool in tools %}{{ (tool | tojson) + '\n' }}{% endfor %}"
+    "{{ '</tools>\nA call is a JSON object with name and arguments, inside <tool_call></tool_call>.<|im_end|>\n' }}"
+    "{% endif %}"
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') + '<|im_end|>\n' }}"
-    "{% endfor %}"
+    "{% if not (tools and loop.first and message['role'] == 'system') %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') }}"
+    "{% for call in message['tool_calls'] or [] %}{% set function = call['function'] or call %}"
+    "{{ '\n' if message['content'] or not loop.first else '' }}"
+    "{{ '<tool_call>\n{\"name\": ' + (function['name'] | tojson) + ', \"arguments\": ' }}"
+    "{{ function['arguments'] if function['arguments'] is string else (function['arguments'] | tojson) }}"
+    "{{ '}\n</tool_call>' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}"
+    "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-"""What is used where a base has none: OpenAI's ChatML, as many open bases were taught."""
+"""What is used where a base has none: OpenAI's ChatML, as many open bases were taught; tools as Hermes has them."""
+CHATML_MARKS = ("<|im_start|>", "<|im_end|>")
+"""Each is one token: a tokenizer that does not know them is given them."""
 MAX_TEMPLATE_CHARS = 200_000
 MAX_CHARS = 20_000_000
 """Of one chat, written out."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.types import JSON
+from modelmint.training.methods.tune import load_moving_state, moving_state
 from modelmint.training.run import Place, Run
 
 FORMAT = 2
@@ -71,6 +72,7 @@ def _write(run: Run, folder: Path, identity: str) -> None:
     _write_tensors(partial / "optimizer.safetensors", _moments(run))
     _write_tensors(partial / "best.safetensors", run.best_weights)
     _write_tensors(partial / "average.safetensors", run.average)
+    _write_tensors(partial / "method.safetensors", moving_state(run.model))
     _write_tensors(partial / "random.safetensors", _random_state())
     state = {"format": FORMAT, "identity": identity, "place": run.place.to_json()}
     (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
@@ -88,13 +90,14 @@ def _read(run: Run, folder: Path, identity: str) -> bool:
             state: JSON = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
             tensors = {
                 name: _owned(load_file(checkpoint / f"{name}.safetensors"))
-                for name in ("model", "optimizer", "best", "average", "random")
+                for name in ("model", "optimizer", "best", "average", "method", "random")
             }
         except (OSError, ValueError, SafetensorError):  # a disk that lost its last writes
             state, tensors = {}, {}
         if (state.get("format"), state.get("identity")) == (FORMAT, identity):
             copy_into(run.model, tensors["model"])
             _load_moments(run, tensors["optimizer"])
+            load_moving_state(run.model, tensors["method"])
             run.best_weights, run.place = tensors["best"], Place.from_json(state["place"])
             run.average = {name: tensor.to(run.accelerator.device) for name, tensor in tensors["average"].items()}
             _load_random_state(tensors["random"])
@@ -112,6 +115,7 @@ def _moments(run: Run) -> dict[str, Tensor]:
         f"{name}|{key}": value
         for name, parameter in run.model.named_parameters()
         for key, value in run.optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
     }
 
 
@@ -139,7 +143,13 @@ def _owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        flat = tensor.detach().cpu().contiguous()
+        apart[name] = flat.clone() if flat.data_ptr() in seen else flat  # tied weights have two names
+        seen.add(flat.data_ptr())
+    save_file(apart, path)
     _sync(path)
 
 

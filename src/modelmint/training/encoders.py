@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from modelmint.core.errors import InputError
+from modelmint.training.methods import tune as tuning
+from modelmint.training.methods.tune import plain, restored
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-_DROPOUTS = (
+DROPOUTS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "dropout",
@@ -34,11 +36,16 @@ def load_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = True) -> 
     """
     from transformers import AutoConfig, AutoModel, logging
 
+    from modelmint.training.scratch.families import register
+
+    register()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        for name in _DROPOUTS:
+        if getattr(config, "is_encoder_decoder", False):
+            raise ValueError(f"{config.model_type} reads one text and writes another")
+        for name in DROPOUTS:
             if hasattr(config, name):
                 setattr(config, name, dropout)
         encoder = AutoModel.from_pretrained(
@@ -59,12 +66,27 @@ def load_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = True) -> 
         ) from error
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # a layer over the first token that nothing here reads
-    return encoder
+    return restored(encoder, folder)
+
+
+def set_dropout(config: Any, dropout: float) -> None:
+    """Set every dropout that a config names."""
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, dropout)
 
 
 def save_encoder(encoder: Any, source: Path, folder: Path) -> None:
-    """Write config and weights; the tokenizer is that of `source`. Equal weights give equal files."""
-    encoder.save_pretrained(folder)
+    """Write config and weights, what a tuning method added with them; the tokenizer is that of `source`.
+
+    Equal weights give equal files.
+    """
+    tuning.save(plain(encoder), folder).save_pretrained(folder)
+    copy_tokenizer(source, folder)
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Copy the tokenizer of one folder into another, as it is."""
     for name in TOKENIZER_FILES:
         if (source / name).exists():
             shutil.copyfile(source / name, folder / name)
@@ -72,9 +94,10 @@ def save_encoder(encoder: Any, source: Path, folder: Path) -> None:
 
 def mean_state(encoder: Any, inputs: dict[str, Tensor]) -> Tensor:
     """(b, d) the mean over the token states that the mask keeps."""
-    states_btd = encoder(**inputs).last_hidden_state
+    length = inputs["attention_mask"].shape[1]
+    states_btd = encoder(**inputs).last_hidden_state[:, -length:]  # a tuned prompt stands before the text
     mask_bt1 = inputs["attention_mask"].unsqueeze(-1).to(states_btd.dtype)
-    mean_bd: Tensor = (states_btd * mask_bt1).sum(dim=1) / mask_bt1.sum(dim=1)
+    mean_bd: Tensor = (states_btd * mask_bt1).sum(dim=1) / mask_bt1.sum(dim=1).clamp(min=1)  # a text may be empty
     return mean_bd
 
 

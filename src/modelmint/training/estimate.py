@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from modelmint.training.tasks import task_of
 from modelmint.training.train import TrainInputs, new_job, num_epochs, peak_memory_bytes
 
 if TYPE_CHECKING:
-    from modelmint.training.run import Run
+    from modelmint.training.run import Job, Run
 
 PROBE_S = 4.0
 ENOUGH = 25
@@ -54,20 +55,24 @@ def estimate(
     began_s = monotonic_s()
     torch.set_num_threads(num_threads)
     task, held_out = task_of(spec, sample), min(NUM_VALIDATION_ROWS, num_validation_rows)
+    spec = task.begun(spec)
     inputs = TrainInputs(train=sample, validation=_first(sample, held_out))
     job = new_job(task, spec, inputs, Beginning.of(spec, None), seed=0)
+    if job.learner.rounds:
+        return _of_whole(job, num_rows, machine_hour, began_s)
     run = Run.begin(job)
     loading_s = monotonic_s() - began_s
     step_s = _step_s(run)
     memory_bytes = peak_memory_bytes()
     num_sampled, num_scored = job.learner.num_rows()
-    num_batches = max(1, round(len(job.learner.batches(0)) * num_rows / max(num_sampled, 1)))
+    num_batches = max(1, round(len(job.learner.batches(0)) * num_rows / max(sample.num_rows, 1)))
     epochs = num_epochs(job.knobs, num_batches)
     num_steps = min(num_batches * epochs, job.knobs.max_steps or num_batches * epochs)
+    score_s = _score_s(run) if num_scored else 0.0
     parts = {
         "loading": loading_s,
         "steps": num_steps * step_s,
-        "validation": math.ceil(num_steps / num_batches) * num_validation_rows * _score_s(run) if num_scored else 0.0,
+        "validation": math.ceil(num_steps / num_batches) * score_s * num_validation_rows / max(held_out, 1),
         "saving": _saving_s(run, epochs, num_steps * step_s),
     }
     seconds = sum(parts.values())
@@ -77,6 +82,37 @@ def estimate(
         "memory_bytes": memory_bytes,
         "cost": str(machine_cost(seconds, machine_hour)),
         "examples_per_s": round(num_sampled / len(job.learner.batches(0)) / step_s, 1),
+        "probe_seconds": round(monotonic_s() - began_s, 2),
+    }
+
+
+class _EnoughError(Exception):
+    """So much of a fit was timed."""
+
+
+def _of_whole(job: "Job", num_rows: int, machine_hour: str, began_s: float) -> JSON:
+    """Of a learner that fits its model itself: `PROBE_S` of it, and the rest of its rounds in proportion."""
+    learner, done = job.learner, [1]
+    loading_s, fit_began_s = monotonic_s() - began_s, monotonic_s()
+
+    def say(at: int, _most: int, _message: str) -> None:
+        done[0] = at
+
+    def check() -> None:
+        if monotonic_s() - fit_began_s > PROBE_S:
+            raise _EnoughError
+
+    rounds = learner.rounds
+    with suppress(_EnoughError):  # the time of the rounds that were done is what was wanted
+        done[0] = rounds = learner.fit_whole(say, check)[1]["step"]
+    fit_s = (monotonic_s() - fit_began_s) / done[0] * rounds * num_rows / max(learner.num_rows()[0], 1)
+    seconds = loading_s + fit_s
+    return {
+        "seconds": round(seconds, 1),
+        "parts": {"loading": round(loading_s, 1), "steps": round(fit_s, 1), "validation": 0.0, "saving": 0.0},
+        "memory_bytes": peak_memory_bytes(),
+        "cost": str(machine_cost(seconds, machine_hour)),
+        "examples_per_s": round(num_rows * rounds / max(fit_s, 1e-9), 1),
         "probe_seconds": round(monotonic_s() - began_s, 2),
     }
 
@@ -107,11 +143,11 @@ def _step_s(run: "Run") -> float:
 
 
 def _score_s(run: "Run") -> float:
-    """Seconds a validation row."""
+    """Seconds of scoring the validation rows."""
     run.job.learner.score(run.model)
     began_s = monotonic_s()
     run.job.learner.score(run.model)
-    return (monotonic_s() - began_s) / run.job.learner.num_rows()[1]
+    return monotonic_s() - began_s
 
 
 def _saving_s(run: "Run", epochs: int, steps_s: float) -> float:

@@ -4,8 +4,8 @@ Shapes: b rows of a batch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,6 +37,8 @@ class Score:
     loss: float | None = None
     higher_is_better: bool = True
     margin: float = 0.0
+    also: dict[str, float] = field(default_factory=dict)
+    """Other figures of the same rows, for the training report."""
 
     def is_better_than(self, other: "Score") -> bool:
         return self.value > other.value if self.higher_is_better else self.value < other.value
@@ -58,6 +60,8 @@ class Setting:
     """The task's own Spec (`Learner.Options`), or None where it has none."""
     beginning: Beginning
     seed: int
+    kept: Path | None = None
+    """A folder that lives as long as the run's checkpoints, for what is computed once and is costly; none in a probe."""
 
 
 class Learner(ABC, Generic[Examples]):
@@ -69,8 +73,16 @@ class Learner(ABC, Generic[Examples]):
 
     head: str = "classifier."
     """What the names of parameters begin with that start from nothing, and learn at `head_learning_rate`."""
+    whole_batches: bool = False
+    """The loss of a row hangs on the others of its batch, so that a batch cannot be cut: where memory is short, `loss`
+    itself computes `batch["rows_at_once"]` rows at a time."""
     train: Examples
     validation: Examples
+    num_steps: int = 0
+    """Of the whole training; known when `build` is called."""
+
+    rounds: int = 0
+    """Where it is not 0 the learner fits its model itself (`fit_whole`), in so many rounds at most, and no loop runs."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.knobs = setting, setting.knobs
@@ -117,6 +129,12 @@ class Learner(ABC, Generic[Examples]):
     @abstractmethod
     def facts(self) -> JSON:
         """What one must know to use the model: labels, max_tokens and the like."""
+
+    def fit_whole(self, say: Callable[[int, int, str], None], check: Callable[[], None]) -> "tuple[nn.Module, JSON]":
+        """The fitted model and fields of `run.Place`. Called in place of the loop where there are `rounds`; `check` ends
+        the fit by what it raises. Equal jobs give equal models; a fit that was ended begins anew.
+        """
+        raise NotImplementedError
 
     def told(self) -> JSON:
         """More for the training report."""

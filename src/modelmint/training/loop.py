@@ -16,6 +16,7 @@ from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import StageError
 from modelmint.training.checkpoints import Saver, copy_into
 from modelmint.training.learner import Score
+from modelmint.training.methods.tune import after_step, extra_loss
 from modelmint.training.optimization import learning_rate_factor
 from modelmint.training.run import Job, Place, Run
 
@@ -28,6 +29,9 @@ class Fitted:
 
     model: nn.Module
     place: Place
+    num_parameters: int
+    num_trained: int
+    """Parameters that moved; counted before a method is merged into the base."""
 
 
 def fit(job: Job, *, checkpoints: Path, say: Callable[[int, int, str], None], check: Callable[[], None]) -> Fitted:
@@ -66,7 +70,12 @@ def step(run: Run, rows: Sequence[int]) -> None:
     run.model.train()
     size = place.micro_batch_size or len(rows)
     parts = [rows[at : at + size] for at in range(0, len(rows), size)]
-    batches = [learner.batch(learner.train, part, run.accelerator.device) for part in parts]
+    batches = [
+        learner.batch(learner.train, part, run.accelerator.device)
+        for part in ([rows] if learner.whole_batches else parts)
+    ]
+    if learner.whole_batches:
+        batches[0]["rows_at_once"] = size
     total = sum(learner.weight(batch) for batch in batches)
     loss_value = 0.0
     for batch in batches:
@@ -74,10 +83,13 @@ def step(run: Run, rows: Sequence[int]) -> None:
         loss_value += loss.item()
         run.accelerator.backward(loss)
     _finite("loss", loss_value, place.step)
+    if (penalty := extra_loss(run.model, learner.setting.spec.method)) is not None:
+        run.accelerator.backward(penalty)
     norm = _finite(
         "gradient", float(run.accelerator.clip_grad_norm_(run.model.parameters(), knobs.max_grad_norm)), place.step
     )
     run.optimizer.step()
+    after_step(run.model, place.step)
     run.optimizer.zero_grad()
     _follow_average(run)
     _note(run, loss_value, norm, knobs.learning_rate * factor)
@@ -129,6 +141,7 @@ def _end_epoch(run: Run) -> None:
     }
     if score is not None:
         row[f"validation_{score.metric}"] = round(score.value, 6)
+        row |= {f"validation_{name}": round(value, 6) for name, value in score.also.items()}
     place.history.append(row)
     place.loss_sum, place.loss_steps = 0.0, 0
     if score is None or not run.can_choose:
@@ -162,7 +175,13 @@ def _fitted(run: Run) -> Fitted:
         copy_into(run.model, run.best_weights)
     model = run.accelerator.unwrap_model(run.model, keep_fp32_wrapper=False).cpu()
     model.train(False)
-    return Fitted(model=model, place=run.place)
+    sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
+    return Fitted(
+        model=model,
+        place=run.place,
+        num_parameters=sum(size for size, _ in sizes),
+        num_trained=sum(size for size, is_trained in sizes if is_trained),
+    )
 
 
 def _follow_average(run: Run) -> None:

@@ -1,35 +1,15 @@
-"""How the weights move: the optimizer, the schedule, the precision, the weights of labels. Imports PyTorch."""
+"""How the weights move: the schedule, the precision, the weights of labels. Imports PyTorch."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from modelmint.core.errors import InputError
 from modelmint.training.knobs import Knobs
 from modelmint.training.spec import Precision
-
-
-def make_optimizer(model: nn.Module, knobs: Knobs, *, head: str = "classifier.") -> torch.optim.Optimizer:
-    """Of the weights that are trained; biases, norms and embeddings do not decay, the head learns at its own rate."""
-    embeddings = {
-        id(weight) for module in model.modules() if isinstance(module, nn.Embedding) for weight in module.parameters()
-    }
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        decay = 0.0 if id(parameter) in embeddings or parameter.ndim < 2 else knobs.weight_decay
-        rate = knobs.head_learning_rate if name.startswith(head) else knobs.learning_rate
-        groups.setdefault((rate, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "lr": rate, "peak_lr": rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
-        ],
-        fused=True,
-    )
 
 
 def learning_rate_factor(step: int, total: int, knobs: Knobs) -> float:
@@ -54,7 +34,15 @@ def class_weights(label_ids: Sequence[int], num_labels: int) -> Tensor:
 
 
 def choose_precision(wanted: Precision) -> Literal["bf16", "fp16", "fp32"]:
-    """What `auto` means on this machine: bf16 where the hardware multiplies it; elsewhere it would be emulated."""
+    """What `auto` means on this machine: bf16 where the hardware multiplies it; elsewhere it would be emulated.
+
+    Raises:
+        InputError: fp16 without a GPU.
+    """
+    if wanted == "fp16" and not torch.cuda.is_available():
+        raise InputError(
+            "precision: fp16 must have a GPU, and there is none here", parameter="precision", remedy="Set it to auto."
+        )
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

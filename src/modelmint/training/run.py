@@ -11,7 +11,8 @@ from modelmint.core.hashing import digest
 from modelmint.core.types import JSON
 from modelmint.training.knobs import Knobs
 from modelmint.training.learner import Learner, Score
-from modelmint.training.optimization import choose_precision, make_optimizer
+from modelmint.training.optimization import choose_precision
+from modelmint.training.optimizers import make_optimizer
 
 MIN_VALIDATION_ROWS = 50
 """With fewer, a validation score says too little to stop by it or to choose the best epoch by it."""
@@ -101,8 +102,11 @@ class Run:
         """The first step of a run: its weights depend on the job alone."""
         accelerator = _accelerator(job.precision)
         torch.manual_seed(job.seed)
+        job.learner.num_steps = job.total_steps
         model = job.learner.build()
         model, optimizer = accelerator.prepare(model, make_optimizer(model, job.knobs, head=job.learner.head))
+        if job.knobs.compile:
+            model.compile(dynamic=True)  # in place: the weights keep their names
         torch.manual_seed(job.seed)
         average = (
             {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if job.knobs.ema else {}

@@ -10,7 +10,7 @@ from modelmint.training.scratch.spec import Architecture, TokenizerSpec
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ClassWeights = Literal["none", "balanced"]
-Optimizer = Literal["adamw", "adam", "sgd", "adagrad", "adafactor", "lion", "muon"]
+Optimizer = Literal["adamw", "adam", "sgd", "adagrad", "adafactor", "muon"]
 Schedule = Literal["linear", "cosine", "constant", "inverse-sqrt", "polynomial"]
 
 
@@ -40,7 +40,7 @@ class TrainSpec(Spec):
     options: dict[str, Any] = Field(default_factory=dict)
     """What only this task knows, by name: see the task in docs/training.md."""
     epochs: int | None = Field(default=None, ge=1, le=10_000)
-    """How often every row is seen."""
+    """How often every row is seen. Where a model to start from is given, null is half of the task's."""
     min_steps: int | None = Field(default=None, ge=0, le=1_000_000)
     """Few rows make few steps: epochs are added until there are about so many. Not where a model to start from is
     given, which has had them.
@@ -55,7 +55,7 @@ class TrainSpec(Spec):
     optimizer: Optimizer | None = None
     """What moves the weights. `muon` is for the matrices inside; the rest then moves with AdamW."""
     learning_rate: float | None = Field(default=None, gt=0, le=10)
-    """The peak learning rate of the base's weights."""
+    """The peak learning rate of the base's weights. Where a model to start from is given, null is half of the task's."""
     head_learning_rate: float | None = Field(default=None, gt=0, le=10)
     """The peak learning rate of the new layer on top, which starts from nothing."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
@@ -96,6 +96,5 @@ class TrainSpec(Spec):
     gradient_checkpointing: bool | None = None
     """Compute the states of the layers twice in place of keeping them: less memory, a third more time."""
     compile: bool | None = None
-    """Let torch.compile build the step first: pays on long trainings of one shape."""
-    allow_code: bool = False
-    """Let the base bring code of its own, which then runs here. Say yes only to a base whose code you have read."""
+    """Let torch.compile build the forward and backward pass first (a C++ compiler is needed on a CPU): pays on long
+    trainings."""

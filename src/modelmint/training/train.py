@@ -4,6 +4,7 @@ import json
 import math
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,9 +14,10 @@ from modelmint.core.errors import InputError, StageError
 from modelmint.core.money import machine_cost
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.training.bases import resolve
+from modelmint.training.bases import has_starter, resolve
 from modelmint.training.beginnings import NOTHING, Beginning
 from modelmint.training.knobs import Knobs
+from modelmint.training.page import training_page
 from modelmint.training.spec import TrainSpec
 from modelmint.training.tasks import Task, task_of
 
@@ -53,12 +55,13 @@ def train(spec: TrainSpec, inputs: TrainInputs, ctx: StageContext) -> TrainOutpu
     began_s = monotonic_s()
     task = task_of(spec, inputs.train)
     task_of(spec, inputs.validation, "validation")
+    spec = task.begun(spec)
     import torch
 
     torch.set_num_threads(ctx.num_threads)
     ctx.say(0, 0, "reading rows and base")
     beginning = Beginning.of(spec, inputs.start)
-    job = new_job(task, spec, inputs, beginning, ctx.seed)
+    job = new_job(task, spec, inputs, beginning, ctx.seed, kept=ctx.checkpoints / "kept")
     fitted = _fit(job, ctx)
     folder = ctx.scratch / "model"
     folder.mkdir()
@@ -69,25 +72,38 @@ def train(spec: TrainSpec, inputs: TrainInputs, ctx: StageContext) -> TrainOutpu
     )
     measured = _measured(fitted, monotonic_s() - began_s, ctx.machine_hour)
     licences = [beginning.licence] if beginning.licence else []
+    history = _history(job, fitted)
+    page = training_page(history, measured, name=inputs.train.name)
     return TrainOutputs(
         model=ctx.desk.model("model", folder, facts=about, licences=licences),
-        training=ctx.desk.report("training", _history(job, fitted), measured=measured),
+        training=ctx.desk.report("training", history, measured=measured, renderings={"report.html": page}),
     )
 
 
 def fingerprint(spec: TrainSpec) -> str:
-    """The digest of the base: other weights make another model."""
-    return "" if spec.base == NOTHING else resolve(spec.base).digest
+    """The digest of the base: other weights make another model.
+
+    Tasks that read no text take `starter` for "from nothing", so that it need not be installed for them.
+    """
+    is_needless = spec.base == NOTHING or (spec.base == "starter" and not has_starter())
+    return "" if is_needless else resolve(spec.base).digest
 
 
-def new_job(task: Task, spec: TrainSpec, inputs: TrainInputs, beginning: Beginning, seed: int) -> "Job":
+def new_job(
+    task: Task, spec: TrainSpec, inputs: TrainInputs, beginning: Beginning, seed: int, *, kept: Path | None = None
+) -> "Job":
     """The rows read and encoded, with all that decides what is learned from them."""
     from modelmint.training.learner import Setting
     from modelmint.training.run import Job
 
-    knobs, kind = task.knobs(spec), task.learner()
+    knobs, kind = task.knobs(spec, warm=beginning.is_warm), task.learner()
     setting = Setting(
-        spec=spec, knobs=knobs, options=_options(task, kind, spec.options), beginning=beginning, seed=seed
+        spec=spec,
+        knobs=knobs,
+        options=_options(task, kind, spec.options),
+        beginning=beginning,
+        seed=seed,
+        kept=kept,
     )
     learner = kind(setting)
     learner.read(inputs.train, inputs.validation)
@@ -96,7 +112,7 @@ def new_job(task: Task, spec: TrainSpec, inputs: TrainInputs, beginning: Beginni
         learner=learner,
         task=task.name,
         rows=[inputs.train.digest, inputs.validation.digest],
-        epochs=num_epochs(knobs, num_batches, warm=beginning.is_warm),
+        epochs=learner.rounds or num_epochs(knobs, num_batches, warm=beginning.is_warm),
     )
 
 
@@ -132,6 +148,8 @@ def _options(task: Task, kind: "type[Learner[Any]]", given: JSON) -> Any:
 def _fit(job: "Job", ctx: StageContext) -> "Fitted":
     from modelmint.training.loop import fit, is_out_of_memory
 
+    if job.learner.rounds:
+        return _fit_whole(job, ctx)
     try:
         return fit(job, checkpoints=ctx.checkpoints, say=ctx.say, check=ctx.check)
     except (MemoryError, RuntimeError) as error:
@@ -143,6 +161,14 @@ def _fit(job: "Job", ctx: StageContext) -> "Fitted":
             parameter="micro_batch_size",
             remedy="Lower train.max_tokens, set train.gradient_checkpointing, or take a smaller base.",
         ) from error
+
+
+def _fit_whole(job: "Job", ctx: StageContext) -> "Fitted":
+    from modelmint.training.loop import Fitted
+    from modelmint.training.run import Place
+
+    model, told = job.learner.fit_whole(ctx.say, ctx.check)
+    return Fitted(model=model, place=Place(**told), num_parameters=0, num_trained=0)
 
 
 def _about(task: Task, learner: "Learner[Any]", beginning: Beginning) -> JSON:
@@ -157,7 +183,6 @@ def _about(task: Task, learner: "Learner[Any]", beginning: Beginning) -> JSON:
 def _history(job: "Job", fitted: "Fitted") -> JSON:
     place, learner = fitted.place, job.learner
     setting, (num_rows, num_validation_rows) = learner.setting, learner.num_rows()
-    weights = list(fitted.model.parameters())
     return {
         "task": job.task,
         "base": setting.beginning.base,
@@ -173,12 +198,12 @@ def _history(job: "Job", fitted: "Fitted") -> JSON:
         "num_rows": num_rows,
         "num_validation_rows": num_validation_rows,
         "precision": job.precision,
-        "parameters": sum(weight.numel() for weight in weights),
-        "trained_parameters": sum(weight.numel() for weight in weights if weight.requires_grad),
+        "parameters": fitted.num_parameters,
+        "trained_parameters": fitted.num_trained,
         "warm": setting.beginning.is_warm,
         **learner.told(),
         "hyperparameters": {
-            **job.knobs.to_json(),
+            **({} if learner.rounds else job.knobs.to_json()),
             "method": setting.spec.method.model_dump(mode="json"),
             "options": setting.options.model_dump(mode="json") if setting.options is not None else {},
         },
@@ -194,6 +219,7 @@ def _measured(fitted: "Fitted", whole_s: float, machine_hour: str) -> JSON:
         "cost": str(machine_cost(seconds, machine_hour)),
         "memory_bytes": peak_memory_bytes(),
         "examples_per_s": round(place.num_seen / max(place.train_seconds, 1e-9), 1),
+        "micro_batch_size": place.micro_batch_size,
     }
 
 

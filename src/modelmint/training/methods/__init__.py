@@ -1,5 +1,5 @@
 """What of a base is trained: all of it, its upper layers, or small parts that are put beside it."""
 
-from modelmint.training.methods.spec import Full, Method
+from modelmint.training.methods.spec import AnyMethod, Full, Method
 
-__all__ = ["Full", "Method"]
+__all__ = ["AnyMethod", "Full", "Method"]

@@ -15,6 +15,7 @@ from modelmint.training.batches import TokenIds, open_tokenizer, pad_batch
 from modelmint.training.encoders import load_encoder
 from modelmint.training.learner import Batch, Learner, Setting
 from modelmint.training.methods.tune import tune
+from modelmint.training.scratch.new_base import contents_of, folder_of, new_base
 from modelmint.training.vocabulary import Vocabulary
 
 
@@ -41,10 +42,17 @@ class EncoderLearner(Learner[TokenRows]):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self.folder = _folder(setting)
-        self.tokenize = open_tokenizer(self.folder, setting.knobs.max_tokens)
+        if setting.beginning.folder is not None:
+            self.open(_checked(setting, setting.beginning.folder))
+
+    def open(self, folder: Path) -> None:
+        """Make ready to read texts with the tokenizer of `folder`, which is what the model is made from."""
+        self.folder = folder
+        self.tokenize = open_tokenizer(folder, self.knobs.max_tokens)
 
     def read(self, train: Dataset, validation: Dataset) -> None:
+        if self.setting.beginning.folder is None:
+            self.open(new_base(self.setting, contents_of(train), folder_of(self)))
         self.train = self.read_rows(train, "train")
         self.validation = self.read_rows(validation, "validation")
 
@@ -66,12 +74,17 @@ class EncoderLearner(Learner[TokenRows]):
         if self.knobs.gradient_checkpointing:
             encoder.gradient_checkpointing_enable()
         model = self.new_model(encoder)
+        self.prepare(model)
+        return model
+
+    def prepare(self, model: nn.Module) -> None:
+        """Narrow the embedding of `model.encoder` to the tokens in use, and put the tuning method to it."""
         every_row = [*self.train.token_ids, *self.validation.token_ids]
         self.vocabulary = Vocabulary.narrow(model.encoder, every_row)
         self.train = self.train.with_ids(self.vocabulary.encode(self.train.token_ids))
         self.validation = self.validation.with_ids(self.vocabulary.encode(self.validation.token_ids))
-        tune(model, self.setting.spec.method, freeze_embeddings=self.knobs.freeze_embeddings)
-        return model
+        method, num_steps = self.setting.spec.method, self.num_steps
+        tune(model, method, freeze_embeddings=self.knobs.freeze_embeddings, num_steps=num_steps)
 
     def lengths(self, examples: TokenRows) -> Sequence[int]:
         return [len(row) for row in examples.token_ids]
@@ -84,10 +97,8 @@ class EncoderLearner(Learner[TokenRows]):
         return {"max_tokens": self.knobs.max_tokens}
 
 
-def _folder(setting: Setting) -> Path:
+def _checked(setting: Setting, folder: Path) -> Path:
     beginning, knobs = setting.beginning, setting.knobs
-    if beginning.folder is None:
-        raise InputError("base: must name a base", parameter="base", remedy="`base: starter` needs no network.")
     if knobs.max_tokens > beginning.max_tokens:
         raise InputError(
             f"max_tokens: must be at most {beginning.max_tokens}, which is what {beginning.base} reads; got "
@@ -95,4 +106,4 @@ def _folder(setting: Setting) -> Path:
             parameter="max_tokens",
             remedy=f"Set train.max_tokens to {beginning.max_tokens}.",
         )
-    return beginning.folder
+    return folder

@@ -1,0 +1,1 @@
+"""Models of tables: what their columns hold, and the ways to learn from them."""

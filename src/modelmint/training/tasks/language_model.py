@@ -1,0 +1,121 @@
+"""A trained language model as the reference: it goes on with texts, and tells how surprised it is by them. Imports PyTorch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modelmint.core.types import JSON
+from modelmint.training.causal import CausalModel, load_causal
+from modelmint.training.corpus import Corpus, open_whole
+from modelmint.training.generation import Sampling, generate
+from modelmint.training.tasks.table import read_about
+from modelmint.training.tasks.text_generation import Pieces, borders, piece_losses
+
+SCORED_TEXTS = 256  # at once
+
+
+class LanguageModel:
+    """A trained language model. One thread at a time may call it."""
+
+    def __init__(self, model: CausalModel, tokenizer: Any, *, max_tokens: int, stop_ids: Sequence[int]) -> None:
+        self.max_tokens, self.stop_ids = max_tokens, list(stop_ids)
+        self._model, self._tokenizer = model, tokenizer
+        self._start, self._end = borders(tokenizer, stop_ids)
+
+    def score(
+        self, texts: Sequence[str], say: Callable[[int, int, str], None] | None = None
+    ) -> list[tuple[float, int]]:
+        """(N,) the summed cross entropy (natural logarithm) of each text with its end, and over how many tokens.
+
+        A text longer than `max_tokens` is read in pieces of that length, each token predicted from those before it in
+        its piece; an empty text is (0, 0).
+        """
+        found = [(0.0, 0)] * len(texts)
+        full = [at for at, text in enumerate(texts) if text]
+        for start in range(0, len(full), SCORED_TEXTS):
+            some = full[start : start + SCORED_TEXTS]
+            given = (texts[at] for at in some)
+            corpus = Corpus.of(given, self._tokenizer, before=self._start, after=self._end)
+            pieces = Pieces.of(corpus, self.max_tokens, joined=False)
+            losses = piece_losses(self._model, pieces, self._fill).numpy()
+            text_p = np.searchsorted(corpus.starts, pieces.firsts, side="right") - 1
+            sums = np.bincount(text_p, weights=losses, minlength=len(some)).tolist()
+            counts = np.bincount(text_p, weights=pieces.lengths, minlength=len(some)).tolist()
+            for at, loss, num in zip(some, sums, counts, strict=True):
+                found[at] = (loss, int(num))
+            if say is not None:
+                say(some[-1] + 1, len(texts), "reading texts")
+        return found
+
+    def write(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling | None = None,
+        *,
+        batch_size: int = 16,
+        say: Callable[[int, int, str], None] | None = None,
+    ) -> list[JSON]:
+        """(N,) ``{"text", "finish"}``: how each prompt goes on, without the prompt; an empty one begins a text.
+
+        ``finish`` is ``stop`` where the model ended the text, ``length`` where `max_new_tokens` did. What lies further
+        back than `max_tokens` is no longer read.
+        """
+        sampling = sampling or Sampling()
+        encoded = self._tokenizer.encode_batch(list(prompts), add_special_tokens=False)
+        rows = [[*self._start, *one.ids] or [self._fill] for one in encoded]
+        lengths, open_rows = [len(row) for row in rows], list(range(len(rows)))
+        for part in _parts(sampling, max(1, self.max_tokens // 2)):
+            read = [rows[at][-max(1, self.max_tokens - part.max_new_tokens) :] for at in open_rows]
+            found = generate(
+                self._model.encoder,
+                read,
+                part,
+                stop_ids=self.stop_ids,
+                pad_id=self._fill,
+                batch_size=batch_size,
+                say=say,
+            )
+            for at, one in zip(open_rows, found, strict=True):
+                rows[at] += one.ids
+            open_rows = [at for at, one in zip(open_rows, found, strict=True) if not one.stopped]
+        return [
+            {
+                "text": self._tokenizer.decode(row[lengths[at] :]),
+                "finish": "length" if at in open_rows else "stop",
+            }
+            for at, row in enumerate(rows)
+        ]
+
+    def predict(
+        self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """``{"loss", "tokens"}`` a row, as `score`, from the column ``text``."""
+        return [{"loss": loss, "tokens": tokens} for loss, tokens in self.score(rows["text"], say)]
+
+    @property
+    def _fill(self) -> int:
+        return self.stop_ids[0] if self.stop_ids else 0
+
+
+def _parts(sampling: Sampling, size: int) -> Iterator[Sampling]:
+    """The new tokens in parts of at most `size`."""
+    for start in range(0, sampling.max_new_tokens, size):
+        yield replace(sampling, max_new_tokens=min(size, sampling.max_new_tokens - start))
+
+
+def load_language_model(folder: Path) -> LanguageModel:
+    """The language model in a model artifact's folder, on the GPU where there is one.
+
+    Raises:
+        InputError: the folder is not that of a trained language model.
+    """
+    about = read_about(folder)
+    model = CausalModel(load_causal(folder))
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return LanguageModel(
+        model, open_whole(folder), max_tokens=int(about["max_tokens"]), stop_ids=list(about["stop_ids"])
+    )
