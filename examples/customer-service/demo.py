@@ -22,7 +22,7 @@ from rich.table import Table
 
 import modelmint
 from modelmint.cli.progress import watching
-from modelmint.cli.show import percent
+from modelmint.cli.show import interval
 from modelmint.core.formats import size
 
 HERE = Path(__file__).resolve().parent
@@ -187,8 +187,8 @@ def _data_rows(workspace: modelmint.Workspace, summary: dict[str, Any]) -> Itera
 
 def _quality_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     accuracy, baseline = summary["metrics"]["accuracy"], summary["baseline"]
-    yield "test accuracy", f"[green]{percent(accuracy)}[/], 95 % interval, n = {accuracy['n']}"
-    yield "cheap baseline", f"{percent(baseline['metrics']['accuracy'])}  {baseline['name']}"
+    yield "test accuracy", f"[green]{interval('accuracy', accuracy)}[/], 95 % interval, n = {accuracy['n']}"
+    yield "cheap baseline", f"{interval('accuracy', baseline['metrics']['accuracy'])}  {baseline['name']}"
     if summary["estimate"] and summary["actual"]:
         yield (
             "training",

@@ -200,3 +200,9 @@ def test_the_engine_is_no_part_of_what_a_stage_is(write: Write) -> None:
         for name in ("local", "ray")
     ]
     assert specs[0] == specs[1]
+
+
+def test_a_tuning_method_that_is_none_names_those_that_are(write: Write) -> None:
+    with pytest.raises(RecipeError, match=r"stages\.train\.method: must be one of full, freeze, lora") as caught:
+        compile_recipe(write(WHOLE + "  - train: {method: lorra}\n"))
+    assert "Did you mean 'lora'?" in str(caught.value)

@@ -115,3 +115,8 @@ def test_every_knob_of_the_loop_can_be_set() -> None:
 def test_a_value_that_makes_no_sense_is_refused(knobs: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(knobs))):
         TrainSpec(**knobs)
+
+
+def test_an_architecture_without_a_base_starts_from_nothing() -> None:
+    assert TrainSpec(architecture="lstm").base == "none"  # type: ignore[arg-type]
+    assert TrainSpec(tokenizer="characters", base="starter").base == "starter"  # type: ignore[arg-type]

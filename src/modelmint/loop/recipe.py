@@ -241,6 +241,12 @@ def _validated(document: Document, entry: _Entry, values: Mapping[str, Any]) -> 
         if first["type"] == "missing":
             about = (fields[str(first["loc"][0])].description or "").partition("\n")[0]
             raise document.error(path, f"is needed: {about}") from error
+        if first["type"] == "union_tag_invalid":
+            tags, given = first["ctx"]["expected_tags"], str(first["ctx"]["tag"])
+            known = [tag.strip(" '") for tag in tags.split(",")]
+            raise document.error(
+                path, f"must be one of {', '.join(known)}; got {given}", remedy=_meant(given, known)
+            ) from error
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         message = message.replace("a valid tuple", "a list").replace("a valid dictionary", "a mapping")
         # Neither a secret is shown nor a whole spec, which may hold one.

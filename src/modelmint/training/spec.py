@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from modelmint.core.spec import Spec
 from modelmint.training.methods import Full, Method
@@ -27,13 +27,13 @@ class TrainSpec(Spec):
     or a masked language model, labelled texts a classifier or an embedding."""
     base: str = Field(default="starter", min_length=1, json_schema_extra={"path": "with a slash"})
     """What to start from: a name of the catalogue (`starter` needs no network), `org/name` or `hf://org/name` on the
-    Hugging Face hub, `ms://org/name` on ModelScope, a local folder, or `none` to start from nothing with `architecture`.
-    Not used where a model to start from is given.
+    Hugging Face hub, `ms://org/name` on ModelScope, a local folder, or `none` to start from nothing, which is what it is
+    where `architecture` or `tokenizer` is given and it is not. Not used where a model to start from is given.
     """
     architecture: Annotated[Architecture | None, BeforeValidator(_by_name)] = None
-    """With `base: none`: what to make, by name or with its sizes, like `{name: lstm, width: 256}`."""
+    """From nothing: what to make, by name or with its sizes, like `{name: lstm, width: 256}`."""
     tokenizer: Annotated[TokenizerSpec | None, BeforeValidator(_by_name)] = None
-    """With `base: none` and texts: the tokenizer that is learned from the training rows, like
+    """From nothing, for texts: the tokenizer that is learned from the training rows, like
     `{name: bpe, vocabulary_size: 8000}` or `characters`."""
     method: Annotated[Method, BeforeValidator(_by_name)] = Field(default_factory=Full)
     """What of the base is trained: `full` is all of it; `lora` and the others train little and leave the base as it is."""
@@ -98,3 +98,10 @@ class TrainSpec(Spec):
     compile: bool | None = None
     """Let torch.compile build the forward and backward pass first (a C++ compiler is needed on a CPU): pays on long
     trainings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_from_nothing(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "base" not in given and (given.get("architecture") or given.get("tokenizer")):
+            return {**given, "base": "none"}
+        return given
