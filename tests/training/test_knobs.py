@@ -83,16 +83,6 @@ def test_half_precision_without_a_gpu_is_refused(learn: Learn) -> None:
         learn(questions(20), precision="fp16")
 
 
-@pytest.mark.slow
-def test_a_compiled_step_learns_the_same(learn: Learn, context: StageContext) -> None:
-    if shutil.which("g++") is None:
-        pytest.skip("there is no C++ compiler here")
-    plain = learn(questions(40), max_steps=6).training.facts["curve"]
-    shutil.rmtree(context.checkpoints)
-    compiled = learn(questions(40), max_steps=6, compile=True).training.facts["curve"]
-    assert [point["loss"] for point in compiled] == pytest.approx([point["loss"] for point in plain], abs=1e-3)
-
-
 def test_no_more_than_max_steps_are_made(learn: Learn) -> None:
     facts = learn(questions(40), max_steps=7, epochs=3).training.facts
     assert (facts["steps"], len(facts["curve"])) == (7, 7)

@@ -39,7 +39,6 @@ class Knobs:
     patience: int = 2
     precision: Precision = "auto"
     gradient_checkpointing: bool = False
-    compile: bool = False
 
     def to_json(self) -> JSON:
         return asdict(self)

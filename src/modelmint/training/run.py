@@ -105,8 +105,6 @@ class Run:
         job.learner.num_steps = job.total_steps
         model = job.learner.build()
         model, optimizer = accelerator.prepare(model, make_optimizer(model, job.knobs, head=job.learner.head))
-        if job.knobs.compile:
-            model.compile(dynamic=True)  # in place: the weights keep their names
         torch.manual_seed(job.seed)
         average = (
             {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if job.knobs.ema else {}

@@ -95,9 +95,6 @@ class TrainSpec(Spec):
     """
     gradient_checkpointing: bool | None = None
     """Compute the states of the layers twice in place of keeping them: less memory, a third more time."""
-    compile: bool | None = None
-    """Let torch.compile build the forward and backward pass first (a C++ compiler is needed on a CPU): pays on long
-    trainings."""
 
     @model_validator(mode="before")
     @classmethod
