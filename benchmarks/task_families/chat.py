@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.forms import FORMS
-from modelmint.core.settings import Settings
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
 from modelmint.evaluation.metrics import chat, preferences
@@ -79,7 +77,7 @@ def run(quick: bool) -> dict[str, Any]:
 def _chat(
     spec: dict[str, Any], rows: Rows, validation: Rows, test: Rows, home: Path, *, num_written: int
 ) -> tuple[Model, dict[str, Any]]:
-    context = _context(home / "chat")
+    context = stage_context(home / "chat", seed=SEED, num_threads=NUM_THREADS)
     began_s = time.monotonic()
     inputs = TrainInputs(
         train=_dataset(context, "train", "chat", rows), validation=_dataset(context, "validation", "chat", validation)
@@ -107,7 +105,7 @@ def _chat(
 
 
 def _preference(loss: str, spec: dict[str, Any], start: Model, rows: Rows, test: Rows, home: Path) -> dict[str, Any]:
-    context = _context(home / loss)
+    context = stage_context(home / loss, seed=SEED, num_threads=NUM_THREADS)
     began_s = time.monotonic()
     inputs = TrainInputs(
         train=_dataset(context, "train", "preference", rows),
@@ -184,24 +182,3 @@ def _dataset(context: StageContext, name: str, task: str, rows: Rows) -> Dataset
     schema = pa.schema([pa.field("_row", pa.string()), *FORMS[task].columns])
     numbered = [{"_row": f"{name}{at}", **row} for at, row in enumerate(rows)]
     return context.desk.dataset(name, pa.Table.from_pylist(numbered, schema=schema), facts={"task": task})
-
-
-def _context(home: Path) -> StageContext:
-    """A stage context on a catalog of its own."""
-    home.mkdir(parents=True)
-    catalog = Catalog(Settings.read({}, home=home / "catalog"))
-    desk = StagingDesk(
-        folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-    )
-    (home / "scratch").mkdir()
-    (home / "checkpoints").mkdir()
-    return StageContext(
-        desk=desk,
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=None,  # type: ignore[arg-type]
-    )

@@ -17,11 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.evaluation.metrics import classification, language
 from modelmint.training.generation import Sampling
 from modelmint.training.tasks import open_model
@@ -132,7 +129,7 @@ def _made(
     form = "text-generation" if task == "masked-language-model" else task
     spec = {"base": "starter" if task == "masked-language-model" else "none", "task": task} | spec
     with tempfile.TemporaryDirectory() as home:
-        context = _context(Path(home))
+        context = stage_context(Path(home), seed=SEED, num_threads=1)
         sets = [
             context.desk.dataset(
                 name,
@@ -186,21 +183,3 @@ def _csv(path: str) -> Rows:
     opened = gzip.open if path.endswith(".gz") else open
     with opened(SHARED / path, "rt", encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def _context(home: Path) -> StageContext:
-    catalog = Catalog(Settings.read({}, home=home / "home"))
-    for name in ("scratch", "checkpoints"):
-        (home / name).mkdir()
-    return StageContext(
-        desk=StagingDesk(
-            folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-        ),
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=1,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=None,
-    )

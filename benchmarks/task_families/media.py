@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.data.sources.idx_rows import idx_parts, idx_rows
 from modelmint.data.sources.rows import Reading
 from modelmint.evaluation.metrics.classification import measure_answers
@@ -53,7 +50,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def _accuracy(rows: Rows, test: Rows, kind: str, spec: dict[str, Any], home: Path) -> dict[str, Any]:
-    context, held_out = _context(home), max(100, len(rows) // 20)
+    context, held_out = stage_context(home, seed=SEED, num_threads=NUM_THREADS), max(100, len(rows) // 20)
     sets = [
         context.desk.dataset(role, pa.Table.from_pylist(given), facts={"task": f"{kind}-classification"})
         for role, given in (("train", rows[held_out:]), ("validation", rows[:held_out]))
@@ -83,26 +80,3 @@ def _recordings() -> tuple[Rows, Rows]:
             content = packed.read(places[Path(row["file"]).name])
             parts[row["split"]].append({"_row": row["file"], "audio": content, "label": row["digit"]})
     return parts["train"], parts["test"]
-
-
-def _context(home: Path) -> StageContext:
-    catalog = Catalog(Settings.read({}, home=home / "home"))
-    desk = StagingDesk(
-        folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-    )
-    for part in ("scratch", "checkpoints"):
-        (home / part).mkdir()
-    return StageContext(
-        desk=desk,
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=_not_served,
-    )
-
-
-def _not_served(_model: Any) -> Any:
-    raise NotImplementedError("nothing is served here")

@@ -7,18 +7,14 @@ before, with the validation row; all items that the user had not yet are ranked,
 their epoch by them. The floor: NDCG above that of the best baseline on the same test rows.
 """
 
-import os
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.core.tables import read
 from modelmint.core.types import Model
 from modelmint.data.collect import CollectInputs, CollectSpec, collect
@@ -44,7 +40,7 @@ def run(quick: bool) -> dict[str, Any]:
         figures = _baselines(sets, tuned=not quick)
         best = max(figures[name]["ndcg_at_10"]["value"] for name in figures)
         for model in MODELS:
-            context = context_of(Path(folder) / model)
+            context = stage_context(Path(folder) / model, seed=SEED, num_threads=NUM_THREADS)
             began_s = time.monotonic()
             spec = TrainSpec(options={"model": model, "baselines": False}, **few)
             made = train(spec, TrainInputs(train=sets.train, validation=sets.validation), context).model
@@ -55,34 +51,10 @@ def run(quick: bool) -> dict[str, Any]:
 
 def divided(home: Path) -> SplitOutputs:
     """MovieLens 100k, collected and split."""
-    context = context_of(home / "data")
+    context = stage_context(home / "data", seed=SEED, num_threads=NUM_THREADS)
     source = str(SHARED / "movielens_100k" / "ratings.csv.gz")
     data = collect(CollectSpec(source=source, task="recommendation", time="timestamp"), CollectInputs(), context).data
     return split(SplitSpec(time="time", each="user"), SplitInputs(data=data), context)
-
-
-def context_of(home: Path) -> StageContext:
-    """A stage's context in this process."""
-    for name in ("scratch", "checkpoints"):
-        (home / name).mkdir(parents=True)
-    catalog = Catalog(Settings.read(os.environ, home=home / "home"))
-    desk = StagingDesk(
-        folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-    )
-    return StageContext(
-        desk=desk,
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=_nowhere,
-    )
-
-
-def _nowhere(_model: Model) -> Any:
-    raise NotImplementedError("nothing is served here")
 
 
 def _baselines(sets: SplitOutputs, *, tuned: bool) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from recommendation import SEED, SHARED, context_of
+from recommendation import NUM_THREADS, SEED, SHARED
+from stage_context import stage_context
 
 from modelmint.core.forms import FORMS
 from modelmint.core.stage import StageContext
@@ -108,7 +109,7 @@ def _by_letters(truth: dict[str, list[str]]) -> float:
 
 
 def _trained(home: Path, form: str, rows: Rows, validation: Rows, **spec: Any) -> tuple[Model, float]:
-    context = context_of(home)
+    context = stage_context(home, seed=SEED, num_threads=NUM_THREADS)
     began_s = time.monotonic()
     inputs = TrainInputs(
         train=_dataset(context, "train", form, rows), validation=_dataset(context, "validation", form, validation)

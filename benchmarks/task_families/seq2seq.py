@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
 from modelmint.evaluation.metrics.translation import measure
@@ -75,7 +73,7 @@ def _learned(
     floor: float | None = None,
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
-        context = _context(Path(home))
+        context = stage_context(Path(home), seed=SEED, num_threads=NUM_THREADS)
         began_s = time.perf_counter()
         made = train(
             TrainSpec(**spec),
@@ -112,21 +110,3 @@ def _dataset(context: StageContext, name: str, rows: Rows) -> Dataset:
     table = pa.Table.from_pylist([{"_row": f"{name}{at}", **row} for at, row in enumerate(rows)])
     made: Dataset = context.desk.dataset(name, table, facts={"task": "text2text-generation"})
     return made
-
-
-def _context(home: Path) -> StageContext:
-    catalog = Catalog(Settings.read({}, home=home / "home"))
-    for name in ("scratch", "checkpoints"):
-        (home / name).mkdir()
-    return StageContext(
-        desk=StagingDesk(
-            folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-        ),
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=None,
-    )

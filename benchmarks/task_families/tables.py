@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.evaluation.metrics.tables import measure_classes
 from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainInputs, TrainSpec, train
@@ -48,7 +45,7 @@ def run(quick: bool) -> dict[str, Any]:
 def _measured(rows: list[dict[str, Any]], model: str, home: Path) -> dict[str, Any]:
     fifth, tenth = len(rows) // 5, len(rows) // 10
     test, validation, learned = rows[:fifth], rows[fifth : fifth + tenth], rows[fifth + tenth :]
-    context = _context(home)
+    context = stage_context(home, seed=SEED, num_threads=NUM_THREADS)
     sets = [
         context.desk.dataset(role, pa.Table.from_pylist(given), facts={"task": "tabular-classification"})
         for role, given in (("train", learned), ("validation", validation))
@@ -70,26 +67,3 @@ def _rows(name: str) -> list[dict[str, Any]]:
     ]
     random.Random(SEED).shuffle(rows)
     return rows
-
-
-def _context(home: Path) -> StageContext:
-    catalog = Catalog(Settings.read({}, home=home / "home"))
-    desk = StagingDesk(
-        folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-    )
-    for part in ("scratch", "checkpoints"):
-        (home / part).mkdir()
-    return StageContext(
-        desk=desk,
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=_not_served,
-    )
-
-
-def _not_served(_model: Any) -> Any:
-    raise NotImplementedError("nothing is served here")

@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import stage_context
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.forms import FORMS
-from modelmint.core.settings import Settings
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
 from modelmint.evaluation.metrics import classification, labels, regression
@@ -76,7 +74,7 @@ def _learned(
     is_again: bool = False,
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
-        context = _context(Path(home))
+        context = stage_context(Path(home), seed=SEED, num_threads=NUM_THREADS)
         began_s = time.perf_counter()
         sets = [_dataset(context, part, task, given) for part, given in (("train", rows), ("validation", validation))]
         made = train(TrainSpec(**spec), TrainInputs(train=sets[0], validation=sets[1]), context)
@@ -204,21 +202,3 @@ def _dataset(context: StageContext, name: str, task: str, rows: Rows) -> Dataset
     given = [{"_row": f"{name}{at}"} | {key: row[key] for key in columns.names} for at, row in enumerate(rows)]
     made: Dataset = context.desk.dataset(name, pa.Table.from_pylist(given, schema=schema), facts={"task": task})
     return made
-
-
-def _context(home: Path) -> StageContext:
-    catalog = Catalog(Settings.read({}, home=home / "home"))
-    for name in ("scratch", "checkpoints"):
-        (home / name).mkdir()
-    return StageContext(
-        desk=StagingDesk(
-            folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-        ),
-        scratch=home / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=SEED,
-        num_threads=NUM_THREADS,
-        machine_hour="0.10 USD",
-        say=lambda _done, _total, _message: None,
-        serve=None,
-    )
