@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import venv
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow.parquet as pq
-from measure import ROOT, SHARED, aim, arguments, report
+from measure import ROOT, SHARED, Watch, aim, arguments, report
 
 PEERS = ROOT / "benchmarks/.peers"
 SCRIPTS = ROOT / "benchmarks/dedup_peers"
@@ -37,7 +35,6 @@ the quick size: 0.5 to 0.7; 1, 2, 3 and c4.
 MISSING = {"datatrove": ["pyarrow", "regex", "xxhash<4", "orjson", "tokenizers"], "py-data-juicer": ["aiohttp"]}
 """What they import and do not ask for."""
 SIZES = {"short": (1_000_000, 50_000), "long": (200_000, 10_000)}
-SAMPLE_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,35 +144,6 @@ def measured(command: list[str], truth: Any, folder: Path, *more: str) -> Measur
         recall=recall,
         f1=2 * precision * recall / max(precision + recall, 1e-12),
     )
-
-
-class Watch:
-    """The highest sum of resident memory of a process and all below it; pages that they share count once each."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._peak, self._ended = pid, 0, threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def end(self) -> int:
-        self._ended.set()
-        self._thread.join()
-        return self._peak
-
-    def _look(self) -> None:
-        while not self._ended.wait(SAMPLE_S):
-            try:
-                root = psutil.Process(self._pid)
-                family = [root, *root.children(recursive=True)]
-            except psutil.NoSuchProcess:
-                return
-            total = 0
-            for process in family:
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self._peak = max(self._peak, total)
 
 
 def agreement(found: Any, truth: Any) -> tuple[float, float]:

@@ -6,12 +6,19 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+SAMPLE_S = 0.05
+
+if sys.path[0] == str(ROOT / "benchmarks"):
+    sys.path.append(sys.path.pop(0))  # peft.py here is not the library of that name
 
 
 def arguments(about: str) -> argparse.Namespace:
@@ -77,3 +84,32 @@ def modelmint(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "modelmint", "--home", str(home), *words], capture_output=True, text=True, check=False
     )
+
+
+class Watch:
+    """The highest sum of resident memory of a process and all below it; pages that they share count once each."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._peak, self._ended = pid, 0, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def end(self) -> int:
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _look(self) -> None:
+        while not self._ended.wait(SAMPLE_S):
+            try:
+                root = psutil.Process(self._pid)
+                family = [root, *root.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                return
+            total = 0
+            for process in family:
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self._peak = max(self._peak, total)

@@ -1,8 +1,11 @@
 """What near-copies are found by: folding, shingles, sketches, and the same result on Ray."""
 
 import json
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 from modelmint.core.stage import StageContext
 from modelmint.data.copies.engine import engine
 from modelmint.data.copies.folding import Folded, fold
-from modelmint.data.copies.likeness import similarity
+from modelmint.data.copies.likeness import ShingleSets, similarity
 from modelmint.data.copies.minhash import banding, minima
 from modelmint.data.copies.neighbours import near_copies
 from modelmint.data.copies.shingles import letter_shingles, sets, word_shingles
@@ -88,6 +91,28 @@ def test_rows_that_are_fixed_are_not_compared_among_themselves(context: StageCon
     with engine(context):
         found = near_copies(chunks, num_parts=1, similarity=0.6, ctx=context, fixed_from=1)
     assert found.cluster.tolist() == [0, 1, 2]
+
+
+def test_shingles_whose_hashes_differ_in_one_bit_need_no_memory_of_their_own(tmp_path: Path) -> None:
+    hashes, ends = sets(*letter_shingles(fold(["the ilih and the ygko", "an ilih and an ygko"])))
+    made = ShingleSets(tmp_path / "shingles")
+    made.add(hashes, np.diff(ends))
+    made.close()
+    with at_most_more(3 << 30):
+        found = made.jaccard(np.array([0]), np.array([1]))
+    assert found[0] == similarity("the ilih and the ygko", "an ilih and an ygko")
+
+
+@contextmanager
+def at_most_more(num_bytes: int) -> Iterator[None]:
+    """Let this process have so much more address space, and no more."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 RECIPE = """\

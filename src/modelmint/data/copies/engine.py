@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 
-from modelmint.core.errors import UnavailableError
+from modelmint.core.cluster import connected
 from modelmint.core.stage import StageContext
 
-LOCAL_RAY = "local"
-"""As an address: a Ray of this machine alone, which starts and ends with the stage."""
 CALL_ROWS = 4096
 """How many rows a worker gets at a time."""
 
@@ -33,7 +30,7 @@ def engine(ctx: StageContext) -> Iterator[None]:
             _native.append(ctx.num_threads)
         yield
         return
-    with _connected(ctx.ray_address, ctx.num_threads):
+    with connected(ctx.ray_address, ctx.num_threads):
         daft.set_runner_ray(noop_if_initialized=True)
         yield
 
@@ -57,36 +54,3 @@ def mapped(
     for chunk in chunks:
         frame = daft.from_arrow(chunk).select(called(*[daft.col(name) for name in columns]).alias("made"))
         yield frame.to_arrow().column("made").combine_chunks()
-
-
-@contextmanager
-def _connected(address: str, num_threads: int) -> Iterator[None]:
-    """A connection to a cluster; or a Ray of this machine alone, on the loopback device, whose folder goes with it."""
-    try:
-        import ray
-    except ImportError as error:
-        raise UnavailableError(
-            "engine: ray is not installed",
-            parameter="engine",
-            remedy="pip install 'modelmint[ray]', or leave engine out.",
-        ) from error
-    quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
-    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:  # short: its sockets lie in it
-        own = {
-            "num_cpus": num_threads,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-            "_temp_dir": folder,
-        }
-        try:
-            ray.init(address=address, **quiet, **(own if address == LOCAL_RAY else {}))
-        except (ConnectionError, RuntimeError, OSError, ValueError) as error:
-            raise UnavailableError(
-                f"MODELMINT_RAY_ADDRESS: no Ray answers at {address}: {error}",
-                parameter="MODELMINT_RAY_ADDRESS",
-                remedy="Start it (`ray start --head`), mend the address, or unset it to run on this machine.",
-            ) from error
-        try:
-            yield
-        finally:
-            ray.shutdown()

@@ -66,10 +66,11 @@ class ShingleSets:
         from scipy.sparse import csr_matrix
 
         starts, lengths = self.ends[rows], self.sizes[rows]
-        columns = (self.hashes[spread(starts, lengths)] >> np.uint32(1)).astype(np.int32)
+        columns = self.hashes[spread(starts, lengths)].astype(np.int64)
         made = csr_matrix(
-            (np.ones(len(columns), np.bool_), columns, ends_of(lengths)), shape=(len(rows), 2**31 - 1), copy=False
+            (np.ones(len(columns), np.bool_), columns, ends_of(lengths)), shape=(len(rows), 2**32), copy=False
         )
+        # Of sets, so that none stands twice: scipy would add up such rows in arrays as wide as the matrix.
         made.has_canonical_format = True
         return made
 
