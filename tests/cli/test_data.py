@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from modelmint.cli.main import modelmint
-from modelmint.core.errors import InputError, RecipeError
+from modelmint.core.errors import InputError, NotFoundError, RecipeError
+from modelmint.workspace import Workspace
 
 Run = Callable[..., Any]
 
@@ -156,3 +157,24 @@ def test_brackets_of_a_source_are_shown_as_they_are(run: Run, tmp_path: Path) ->
         "[bold]text[/red],[red]text,label\n".replace("[red]text", "[bold]text[/red]") + rows
     )
     assert "[bold]text[/red]" in run("data", "peek", str(tmp_path / "a.csv"))
+
+
+def test_the_title_of_a_narrow_table_stands_on_one_line(run: Run, tmp_path: Path) -> None:
+    ws = Workspace(tmp_path / "home")
+    with pytest.raises(SystemExit):
+        run("stage", "collect", "--set", f"source={tmp_path / 'none.csv'}")
+    (failed,) = ws.runs()
+    assert f"collect  {failed['run']}  failed  " in run("show", failed["run"])
+
+
+def test_a_name_that_is_not_there_is_said_to_be_none(run: Run, versions: tuple[str, str]) -> None:
+    run("alias", "golden", versions[0])
+    assert versions[0] in run("alias", "golden")
+    with pytest.raises(NotFoundError, match="sliver: there is no such name"):
+        run("alias", "sliver")
+
+
+def test_what_was_given_is_said_once(run: Run, versions: tuple[str, str]) -> None:
+    with pytest.raises(RecipeError) as raised:
+        run("stage", "preflight", "--input", f"data={versions[0]}", "--set", "gates={leak: 0}")
+    assert str(raised.value).count("got ") == 1

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from modelmint.core.pages import Headline, Section, Share, counts, examples, page, table
+from modelmint.core.pages import Headline, Section, Share, counts, examples, medium, page, table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -52,3 +52,20 @@ def test_numbers_and_percentages_stand_right() -> None:
 
 def test_a_long_example_is_cut() -> None:
     assert "…" in examples(["text"], [["a" * 5000]])
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"\x89PNG\r\n\x1a\nrest", '<img class="medium" alt="" src="data:image/png;base64,iVBORw0KGgpyZXN0">'),
+        (b"RIFF....WAVErest", '<audio controls preload="none" src="data:audio/wav;base64,'),
+        (b"<svg onload=alert(1)>", "(21 bytes)"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(1 << 20), "(1,048,584 bytes)"),
+    ],
+)
+def test_a_small_image_or_recording_stands_in_the_page_itself(content: bytes, shown: str) -> None:
+    assert medium(content).startswith(shown)
+
+
+def test_a_page_may_show_what_stands_in_it() -> None:
+    assert "img-src data:; media-src data:" in page(title="a")

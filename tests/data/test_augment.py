@@ -256,6 +256,23 @@ def test_a_slice_that_is_no_column_is_refused(grown: Grown) -> None:
         grown(TEXTS, slices=["city"])
 
 
+@pytest.mark.parametrize(
+    ("task", "kind"), [("image-classification", "image/png"), ("audio-classification", "audio/wav")]
+)
+def test_the_page_shows_copies_of_images_and_recordings_beside_their_rows(grown: Grown, task: str, kind: str) -> None:
+    report = grown([row_of(task, number) for number in range(9)], task, copies=1).augmentation
+    with report.files.open("report.html") as page:
+        assert page.read().decode().count(f"data:{kind};base64,") == 8
+
+
+def test_groups_that_are_alike_are_said_to_be(grown: Grown) -> None:
+    rows = [row | {"town": "xy"[number % 2]} for number, row in enumerate([*TEXTS[:40], *TEXTS[:40]])]
+    rows = [{**row, "_row": f"r{number}", "label": "ab"[number // 2 % 2]} for number, row in enumerate(rows)]
+    report = grown(rows, copies=1, slices=["town"]).augmentation
+    with report.files.open("report.html") as page:
+        assert "Every label is as frequent in each group" in page.read().decode()
+
+
 def test_the_page_shows_copies_beside_their_rows(grown: Grown) -> None:
     report = grown(TEXTS, copies=1).augmentation
     with report.files.open("report.html") as stream:

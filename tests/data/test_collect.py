@@ -179,3 +179,20 @@ def test_row_of_another_width_than_the_named_columns_is_quarantined(write: Write
 def test_header_for_what_has_its_own_names_is_refused(write: Write, collected: Collected) -> None:
     with pytest.raises(DataError, match="header: is for CSV and TSV"):
         collected(write("a.jsonl", '{"text": "a", "label": "b"}\n'), header=["text", "label"])
+
+
+def test_lines_above_the_header_are_skipped(write: Write, collected: Collected) -> None:
+    path = write("a.csv", 'Report, of "May\n\ntext,label\none,a\ntwo,b\nthree\n')
+    outputs = collected(path, skip_rows=2)
+    assert texts_of(outputs.data) == ["one", "two"]
+    assert "line 6" in rows_of(outputs.quarantine)[0]["detail"]
+
+
+def test_more_lines_to_skip_than_there_are_is_an_error(write: Write, collected: Collected) -> None:
+    with pytest.raises(DataError, match=r"skip_rows: a\.csv has fewer than 9 lines"):
+        collected(write("a.csv", "text,label\none,a\n"), skip_rows=9)
+
+
+def test_skip_rows_is_for_text_tables_and_sheets(write: Write, collected: Collected) -> None:
+    with pytest.raises(DataError, match="skip_rows: is for CSV, TSV and Excel"):
+        collected(write("a.jsonl", '{"text": "a", "label": "b"}\n'), skip_rows=1)

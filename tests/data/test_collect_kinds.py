@@ -1,5 +1,6 @@
 """collect on sources that are no lines of text: each becomes a dataset of its task, bad files go to quarantine."""
 
+import json
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -11,7 +12,12 @@ import openpyxl
 import pytest
 
 from modelmint.core.errors import InputError
+from modelmint.core.stage import StageContext
+from modelmint.data.clean import CleanInputs, CleanSpec, clean
 from modelmint.data.collect import CollectSpec, fingerprint
+from modelmint.data.deidentify import DeidentifyInputs, DeidentifySpec, deidentify
+from modelmint.data.export import export
+from modelmint.data.preflight import PreflightInputs, PreflightSpec, preflight
 
 from . import files_made as make
 from .conftest import reasons_of, rows_of, texts_of
@@ -40,6 +46,8 @@ def test_a_folder_of_images_is_collected_with_its_splits(collected: Collected, t
         (data, name.split("/")[1], name.split("/")[0]) for name, data in files.items()
     }
     assert reasons_of(outputs.quarantine) == ["not_an_image"]
+    with outputs.collection.files.open("report.html") as page:
+        assert page.read().count(b'src="data:image/png;base64,') == 5
 
 
 def test_rows_of_a_folder_keep_their_ids_when_files_are_added(collected: Collected, tmp_path: Path) -> None:
@@ -143,3 +151,30 @@ def test_the_fingerprint_of_a_database_needs_no_run(database: str) -> None:
 def test_a_store_of_objects_is_collected(collected: Collected) -> None:
     fsspec.filesystem("memory").pipe_file("/bucket/a.csv", b"text,label\nhello,a\nbye,b\n")
     assert texts_of(collected("memory://bucket/a.csv").data) == ["hello", "bye"]
+
+
+def test_a_question_that_is_said_to_have_no_answer_is_kept_through_every_station(
+    collected: Collected, context: StageContext, tmp_path: Path
+) -> None:
+    """As in SQuAD 2.0: an empty list, not a cell that was forgotten."""
+    told = [
+        {
+            "question": f"Who wrote book {at}?",
+            "context": f"Ada wrote book {at}. Call 020 7946 0018.",
+            "answers": {"text": ["Ada"], "answer_start": [0]},
+        }
+        for at in range(9)
+    ]
+    told[3]["answers"] = {"text": [], "answer_start": []}
+    path = tmp_path / "qa.jsonl"
+    path.write_text("\n".join(json.dumps(one) for one in told))
+    outputs = collected(path)
+    assert outputs.quarantine.num_rows == 0
+    data = clean(CleanSpec(), CleanInputs(data=outputs.data), context).data
+    data = deidentify(DeidentifySpec(), DeidentifyInputs(data=data), context).data
+    preflight(PreflightSpec(), PreflightInputs(data=data), context)
+    export(data, tmp_path / "back.json", "squad")
+    back = rows_of(collected(tmp_path / "back.json").data)
+    assert [(row["answer"], row["answer_start"]) for row in back] == [
+        (None, None) if at == 3 else ("Ada", 0) for at in range(9)
+    ]

@@ -158,6 +158,27 @@ def test_an_evaluation_row_near_what_is_known_stays_and_is_counted(done: Done) -
     assert outputs.deduplication.facts["leaks"]["evaluation_near_known"] == 1
 
 
+def test_a_training_row_near_a_known_evaluation_row_is_a_leak(done: Done) -> None:
+    known = [{"text": COPY, "_split": "test"}, {"text": OTHER, "_split": "train"}]
+    outputs = done(texts(QUESTION, OTHER, "Nothing like either."), known=known, max_leaks=0)
+    assert reasons_of(outputs.quarantine) == ["near_leak", "near_known"]
+    assert "1 training near evaluation" in outputs.deduplication.facts["refused"][0]
+
+
+def test_a_known_test_set_that_split_made_counts_as_one(made: Callable[..., Dataset], context: StageContext) -> None:
+    test = replace(made(texts(COPY), prefix="k"), name="test")
+    inputs = DeduplicateInputs(data=made(texts(QUESTION, OTHER)), known=test)
+    outputs = deduplicate(DeduplicateSpec(max_leaks=0), inputs, context)
+    assert outputs.deduplication.facts["leaks"]["training_near_evaluation"] == 1
+
+
+def test_a_test_row_near_a_known_one_is_counted_once(done: Done) -> None:
+    rows = [{"text": QUESTION, "_split": "validation"}, {"text": OTHER, "_split": "train"}]
+    outputs = done(rows, known=[{"text": COPY, "_split": "test"}], max_leaks=0)
+    assert outputs.deduplication.facts["refused"] == [
+        "max_leaks: at most 0 rows may leak; there are 1 (1 evaluation near known)"]  # fmt: skip
+
+
 def test_known_of_another_form_is_refused(made: Callable[..., Dataset], context: StageContext) -> None:
     inputs = DeduplicateInputs(
         data=made(texts(QUESTION)), known=made([{"question": "a", "context": "b"}], "question-answering")

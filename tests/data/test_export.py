@@ -178,3 +178,8 @@ def test_nothing_is_left_of_an_export_that_failed(of: Form, tmp_path: Path) -> N
 @pytest.mark.parametrize("task", sorted(FORMS))
 def test_every_task_has_a_format(task: str) -> None:
     assert {"parquet", "arrow"} <= set(formats(task))
+
+
+def test_a_suffix_that_is_none_is_refused(of: Form, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"format: out\.jsno has no suffix that says it"):
+        export(of("text-classification", [{"text": "a", "label": "b"}]), tmp_path / "out.jsno")

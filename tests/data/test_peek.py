@@ -219,3 +219,58 @@ def test_bytes_that_cannot_be_decoded_are_shown_as_escapes(write: Write) -> None
         f"text {n}: ".encode() + "退款".encode("gb18030" if n % 5 == 0 else "utf-8") + b",a\n" for n in range(20)
     )
     json.dumps(peek(str(write("a.csv", b"text,label\n" + rows)), encoding="utf-8"), ensure_ascii=False).encode()
+
+
+PREAMBLE = "Report of tickets\nmade on,2026-11-22\n\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_above_the_header_are_found(write: Write, collected: Collected, delimiter: str) -> None:
+    rows = "".join(f"I asked {n} times{delimiter}x{delimiter}{'ab'[n % 2]}\n" for n in range(20))
+    path = write("a.csv", PREAMBLE + delimiter.join(["text", "note", "label"]) + "\n" + rows)
+    told = peek(str(path))
+    assert told["spec"]["skip_rows"] == 3
+    assert (
+        collected(path, **{name: told["spec"][name] for name in told["spec"] if name != "source"}).data.num_rows == 20
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\n" + "some words,a\nother words,b\n" * 9,
+        "a,b\n" + "".join(f"{n},{n * 2},x\n" for n in range(9)),  # the column of names has none itself
+        "text,label\na\nb\nc,x\nd,y\n",
+        "one\n" * 20,
+    ],
+)
+def test_no_line_is_taken_for_one_above_the_header(write: Write, text: str) -> None:
+    assert "skip_rows" not in peek(str(write("a.csv", text)))["spec"]
+
+
+def test_codes_with_leading_zeros_are_no_numbers(write: Write, collected: Collected) -> None:
+    rows = "".join(f"{'0870' if n % 150 == 7 else 4000 + n},{'ab'[n % 2]}\n" for n in range(300))
+    path = write("a.csv", "postcode,label\n" + rows)
+    told = peek(str(path))
+    assert {one["name"]: one["type"] for one in told["columns"]}["postcode"] == "text"
+    assert collected(path, task="tabular-classification").data.num_rows == 300
+
+
+@pytest.mark.parametrize(("user", "item", "time"), [("user", "item", "timestamp"), ("userId", "movieId", "time")])
+def test_who_took_what_is_noticed(write: Write, user: str, item: str, time: str) -> None:
+    rows = "".join(f"{n % 7},{n % 11},{n % 5 + 1},{881250949 + n}\n" for n in range(60))
+    told = peek(str(write("a.csv", f"{user},{item},rating,{time}\n" + rows)))
+    assert told["task"] == "recommendation"
+    assert {one["name"]: one["role"] for one in told["columns"]} == {
+        user: "user",
+        item: "item",
+        "rating": "rating",
+        time: "time",
+    }
+
+
+def test_cells_that_were_guarded_against_formulas_are_noticed(write: Write) -> None:
+    rows = "".join(f"'={n}+1,{'ab'[n % 2]}\n'-5 of {n},a\n" for n in range(9))
+    assert any("`guarded: true`" in said for said in peek(str(write("a.csv", "text,label\n" + rows)))["warnings"])
+    plain = "".join(f"'tis number {n},{'ab'[n % 2]}\n" for n in range(9))
+    assert not any("guarded" in said for said in peek(str(write("a.csv", "text,label\n" + plain)))["warnings"])

@@ -78,6 +78,13 @@ def test_every_task_is_looked_at_and_has_a_page(looked: Looked, base: str, task:
     assert "<h1>Preflight</h1>" in page_of(report)
 
 
+@pytest.mark.parametrize("task", ["image-classification", "tabular-regression", "recommendation"])
+def test_no_base_is_asked_for_where_rows_are_not_cut_into_tokens(looked: Looked, task: str) -> None:
+    report = looked(task, [EXAMPLES[task]] * 3, gates={"truncated": 0})
+    assert "set `base`" not in page_of(report)
+    assert f"{task} is not cut into tokens" in str(report.facts["refused"])
+
+
 @pytest.mark.parametrize("task", ["text-generation", "chat", "preference", "question-answering"])
 def test_a_task_without_labels_is_not_refused_for_having_none(looked: Looked, base: str, task: str) -> None:
     facts = looked(task, [EXAMPLES[task]], base=base).facts

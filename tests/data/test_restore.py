@@ -13,6 +13,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.tables import QUARANTINE, rows
 from modelmint.core.types import Dataset
 from modelmint.data.clean import CleanInputs, CleanOutputs, CleanSpec, clean
+from modelmint.data.normalise import NormaliseInputs, NormaliseSpec, normalise
 from modelmint.data.restore import RestoreInputs, RestoreOutputs, RestoreSpec, restore
 
 from .conftest import rows_of, texts_of
@@ -116,3 +117,44 @@ def test_images_chats_and_numbers_come_back_whole(restored: Restored, context: S
     cleaned = clean(CleanSpec(), CleanInputs(data=data), context)
     back = rows_of(restored(cleaned.data, cleaned.quarantine, reasons=["duplicate"]).data)
     assert back[2] == {**back[0], "_row": "r1"}
+
+
+def test_rows_of_another_form_do_not_come_back(
+    cleaned: CleanOutputs, restored: Restored, context: StageContext
+) -> None:
+    """Else they would stand there with empty texts."""
+    alien = {"_row": "z", "reason": "odd", "detail": "", "raw": "", "cells": '{"_row":"z","age":3,"label":"x"}'}
+    quarantine = context.desk.dataset("quarantine", rows([alien], QUARANTINE))
+    with pytest.raises(DataError, match="cells_do_not_fit 1\n"):
+        restored(cleaned.data, quarantine, reasons=["odd"])
+
+
+def test_a_row_without_its_label_does_not_come_back(
+    cleaned: CleanOutputs, restored: Restored, context: StageContext
+) -> None:
+    bare = {"_row": "z", "reason": "odd", "detail": "", "raw": "", "cells": '{"_row":"z","text":"a"}'}
+    quarantine = context.desk.dataset("quarantine", rows([bare], QUARANTINE))
+    with pytest.raises(DataError, match="cells_do_not_fit 1\n"):
+        restored(cleaned.data, quarantine, reasons=["odd"])
+
+
+def test_data_in_the_place_of_a_quarantine_is_refused(cleaned: CleanOutputs, restored: Restored) -> None:
+    with pytest.raises(DataError, match=r"quarantine: data .* is none"):
+        restored(cleaned.data, cleaned.data, reasons=["duplicate"])
+
+
+def test_no_quarantine_is_refused(cleaned: CleanOutputs, restored: Restored) -> None:
+    with pytest.raises(DataError, match="quarantine: none is given"):
+        restored(cleaned.data, reasons=["duplicate"])
+
+
+def test_rows_on_another_scale_do_not_come_back(restored: Restored, context: StageContext) -> None:
+    """Of normalised data: an outlier that `normalise` took out comes back scaled, what was taken out before it not."""
+    table = pa.table({"_row": list("abcdef"), "n": [1.0, 2.0, 3.0, 4.0, 4.0, 900.0], "label": list("xyxyyx")})
+    data = context.desk.dataset("train", table, facts={"task": "tabular-classification"})
+    cleaned = clean(CleanSpec(), CleanInputs(data=data), context)
+    sets = dict.fromkeys(("train", "validation", "test"), cleaned.data)
+    scaled = normalise(NormaliseSpec(outliers="drop", scale="minmax"), NormaliseInputs(**sets), context)
+    outputs = restored(scaled.train, cleaned.quarantine, scaled.quarantine, reasons=["duplicate", "outlier"])
+    assert outputs.restoration.facts["left_out"] == {"not_normalised": 1}
+    assert rows_of(outputs.data)[-1]["n"] == pytest.approx((900 - 1) / 3)

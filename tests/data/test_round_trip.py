@@ -12,6 +12,7 @@ from modelmint.core.forms import FORMS
 from modelmint.core.types import Dataset
 from modelmint.data.collect import CollectOutputs
 from modelmint.data.export import export, formats
+from modelmint.data.peek import peek
 
 USER, ASSISTANT = "user", "assistant"
 CHAT = [
@@ -114,3 +115,61 @@ def _said(cell: Any) -> Any:
     if isinstance(cell, list) and cell and isinstance(cell[0], dict):
         return [(message["role"], message["content"]) for message in cell]
     return cell
+
+
+TABLES = ("csv", "tsv", "jsonl", "json", "parquet", "arrow", "excel")
+NAMED = [
+    (task, name)
+    for task in ("question-answering", "token-classification", "chat", "preference", "text-retrieval", "recommendation")
+    for name in TABLES
+]
+
+
+@pytest.mark.parametrize(("task", "name"), [*NAMED, *(("image-classification", name) for name in ("parquet", "arrow"))])
+def test_peek_knows_the_task_of_what_is_exported(desk: Any, tmp_path: Path, task: str, name: str) -> None:
+    if task == "image-classification":
+        schema = pa.schema([("_row", pa.string()), *FORMS[task].columns])
+        rows = [{"_row": f"r{at}", "image": b"\x89PNG", "label": "ab"[at % 2]} for at in range(4)]
+        made = desk.dataset("data", pa.Table.from_pylist(rows, schema=schema), facts={"task": task})
+    else:
+        made = _dataset(desk, task)
+    export(made, tmp_path / f"out{SUFFIX.get(name, '.jsonl')}", name)
+    assert peek(str(tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"))["task"] == task
+
+
+@pytest.mark.parametrize("name", formats("question-answering"))
+def test_every_answer_and_its_place_is_read_back(
+    desk: Any, collected: Callable[..., CollectOutputs], tmp_path: Path, name: str
+) -> None:
+    row = {
+        "_row": "r0",
+        "question": "Who?",
+        "context": "Ada met Ada Byron.",
+        "answer": "Ada",
+        "answer_start": 8,
+        "answers": ["Ada", "Ada Byron"],
+    }
+    schema = pa.schema(
+        [("_row", pa.string()), *FORMS["question-answering"].columns, ("answers", pa.list_(pa.string()))]
+    )
+    table = pa.Table.from_pylist([row, {**row, "_row": "r1", "question": "Whom?"}], schema=schema)
+    made = desk.dataset("data", table, facts={"task": "question-answering"})
+    target = tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"
+    export(made, target, name)
+    back = tables.read(collected(target).data).to_pylist()
+    assert [(one["answer_start"], one["answers"]) for one in back] == [(8, ["Ada", "Ada Byron"])] * 2
+
+
+def test_tokens_that_are_no_words_come_back_from_label_studio(
+    desk: Any, collected: Callable[..., CollectOutputs], tmp_path: Path
+) -> None:
+    row = {
+        "_row": "r0",
+        "tokens": ["P.", "Johnson", "4-55", "(", "U.S.)"],
+        "tags": ["B-PER", "I-PER", "O", "O", "B-LOC"],
+    }
+    schema = pa.schema([("_row", pa.string()), *FORMS["token-classification"].columns])
+    made = desk.dataset("data", pa.Table.from_pylist([row, row], schema=schema), facts={"task": "token-classification"})
+    export(made, tmp_path / "out.json", "label-studio")
+    (back, _) = tables.read(collected(tmp_path / "out.json").data).to_pylist()
+    assert (back["tokens"], back["tags"]) == (row["tokens"], row["tags"])

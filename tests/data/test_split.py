@@ -13,7 +13,7 @@ from modelmint.core.tables import column
 from modelmint.core.types import Dataset
 from modelmint.data.split import SplitInputs, SplitOutputs, SplitSpec, split
 
-from .conftest import reasons_of, texts_of
+from .conftest import reasons_of, rows_of, texts_of
 
 Make = Callable[..., Dataset]
 ROWS = [
@@ -167,9 +167,35 @@ def test_by_time_the_order_of_rows_does_not_matter(divided: Divided) -> None:
     assert sides(divided(STAMPED, time="when")) == sides(divided(STAMPED[::-1], time="when"))
 
 
-def test_a_time_that_cannot_be_read_names_the_rows(divided: Divided) -> None:
-    rows = [row | {"when": "soon" if number in (3, 7) else "2026-01-02"} for number, row in enumerate(ROWS)]
-    with pytest.raises(DataError, match=r"2 of 1,000 rows have none that can be read: id3 \('soon'\), id7 \('soon'\)"):
+def test_a_row_without_a_time_waits_in_quarantine(divided: Divided) -> None:
+    rows = [row | {"when": {3: "soon", 7: ""}.get(at, f"2026-01-{at % 28 + 1:02}")} for at, row in enumerate(ROWS)]
+    outputs = divided(rows, time="when")
+    assert [(row["_row"], row["reason"]) for row in rows_of(outputs.quarantine)] == [
+        ("id3", "no_time"),
+        ("id7", "no_time"),
+    ]
+    assert outputs.splitting.facts["no_time"] == 2
+    assert any("id3 ('soon'), id7 ('')" in one["message"] for one in outputs.splitting.facts["warnings"])
+    assert sum(outputs.splitting.facts["time"]["counts"]["train"]) == outputs.train.num_rows
+
+
+def test_of_each_user_a_row_without_a_time_is_on_no_side(divided: Divided) -> None:
+    rows = [row | {"when": "" if at < 3 else str(2000 + at), "who": f"u{at % 50}"} for at, row in enumerate(ROWS)]
+    outputs = divided(rows, time="when", each="who", test=1, validation=1)
+    assert column(outputs.quarantine, "reason") == ["no_time"] * 3
+    assert outputs.test.num_rows == 50
+
+
+def test_a_declared_test_row_needs_no_time(divided: Divided) -> None:
+    rows = [row | {"when": str(2000 + at), "_split": "train"} for at, row in enumerate(ROWS)]
+    rows[5] |= {"when": "", "_split": "test"}
+    outputs = divided(rows, time="when")
+    assert column(outputs.test, "_row") == ["id5"]
+
+
+def test_a_column_that_holds_no_times_is_refused_with_rows(divided: Divided) -> None:
+    rows = [row | {"when": "2026-01-02" if at < 400 else "soon"} for at, row in enumerate(ROWS)]
+    with pytest.raises(DataError, match=r"600 of 1,000 rows have none that can be read: id400 \('soon'\), id401"):
         divided(rows, time="when")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from modelmint.cli.options import as_json, exit_with, open_workspace, output
+from modelmint.cli.options import as_json, exit_with, open_workspace, output, values
+from modelmint.core.errors import NotFoundError
 
 
 @click.group()
@@ -22,7 +23,7 @@ def peek(home: Path | None, source: str, settings: Sequence[str], as_json: bool)
     """Show what a source holds and how it would be read, before it is imported."""
     from modelmint.cli.show_data import show_peek
 
-    output(open_workspace(home).peek(source, **_values(settings)), as_json, show_peek)
+    output(open_workspace(home).peek(source, **values(settings)), as_json, show_peek)
 
 
 @data.command()
@@ -140,6 +141,10 @@ def alias(home: Path | None, name: str | None, identifier: str | None, remove: b
     workspace = open_workspace(home)
     if name is None or (identifier is None and not remove):
         named = [each for each in workspace.aliases() if name in (None, each["name"])]
+        if name is not None and not named:
+            raise NotFoundError(
+                f"{name}: there is no such name", parameter="name", remedy=f"Give it: modelmint alias {name} ID"
+            )
         output(named, as_json, show_aliases)
         return
     if remove:
@@ -202,15 +207,3 @@ def pages(home: Path | None, run: str, folder: Path) -> None:
 
 
 COMMANDS: tuple[click.Command, ...] = (data, stage, pages, alias, pin, unpin, remove, licences)
-
-
-def _values(settings: Sequence[str]) -> dict[str, object]:
-    import yaml
-
-    found: dict[str, object] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise click.BadParameter(f"must be KEY=VALUE; got {setting}", param_hint="--set")
-        found[key] = yaml.safe_load(text)
-    return found

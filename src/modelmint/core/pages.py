@@ -9,6 +9,7 @@
 Drawings come from `core.charts`. Every text is escaped here; a part is safe since it is `Markup`.
 """
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,19 @@ from modelmint.core.clock import now
 from modelmint.core.formats import breakable
 
 MAX_SHOWN_CHARS = 400
+MAX_MEDIUM_BYTES = 200_000
+"""A larger image or recording is not shown: the page would grow too large to send."""
+_MEDIA = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
+    (re.compile(rb"BM....\0\0\0\0", re.DOTALL), "image/bmp"),
+    (re.compile(rb"RIFF....WAVE", re.DOTALL), "audio/wav"),
+    (re.compile(rb"fLaC"), "audio/flac"),
+    (re.compile(rb"OggS"), "audio/ogg"),
+    (re.compile(rb"ID3|\xff[\xf2\xf3\xfb]"), "audio/mpeg"),
+)
 _PERCENT = re.compile(r"[0-9.,]+ ?%")
 
 
@@ -129,9 +143,26 @@ def counts(
 
 
 def examples(headers: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> Markup:
-    """Texts side by side (before and after, say), cut to `MAX_SHOWN_CHARS`."""
-    cut = [[cell if len(cell) <= MAX_SHOWN_CHARS else f"{cell[:MAX_SHOWN_CHARS]}…" for cell in row] for row in rows]
+    """Texts side by side (before and after, say), cut to `MAX_SHOWN_CHARS`; what is drawn already stays whole."""
+    cut = [
+        [
+            cell if isinstance(cell, Markup) or len(cell) <= MAX_SHOWN_CHARS else f"{cell[:MAX_SHOWN_CHARS]}…"
+            for cell in row
+        ]
+        for row in rows
+    ]
     return table(headers, cut, caption=caption)
+
+
+def medium(content: bytes) -> Markup:
+    """An image, or a recording to be listened to, within the page itself; how long it is where it cannot be shown."""
+    kind = next((kind for form, kind in _MEDIA if form.match(content)), None)
+    if kind is None or len(content) > MAX_MEDIUM_BYTES:
+        return Markup("({:,} bytes)").format(len(content))
+    source = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    if kind.startswith("image/"):
+        return Markup('<img class="medium" alt="" src="{}">').format(source)
+    return Markup('<audio controls preload="none" src="{}"></audio>').format(source)
 
 
 def pair(*parts: Markup) -> Markup:
@@ -152,4 +183,4 @@ def _cell(value: Any) -> Markup | str:
     if isinstance(value, float):
         return f"{value:.4g}"
     text = str(value)
-    return breakable(text) if len(text) <= 48 else text
+    return breakable(text) if text and len(text) <= 48 else text

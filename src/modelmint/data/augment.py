@@ -144,7 +144,7 @@ def augment(spec: AugmentSpec, inputs: AugmentInputs, ctx: StageContext) -> Augm
         slices=(before.columns, after.columns),
         set_aside=dict(quarantine.counts),
     )
-    page = augment_page(facts, about=data.name)
+    page = augment_page(facts, growing.media, about=data.name)
     report = ctx.desk.report("augmentation", facts, renderings={"report.html": page})
     return AugmentOutputs(train=train, quarantine=quarantine.dataset(ctx.desk), augmentation=report)
 

@@ -52,14 +52,16 @@ class DeduplicateSpec(Spec):
     certainty: float = Field(default=0.9, gt=0.5, lt=1)
     """For tables: how sure it must be that two records are one, as a probability."""
     max_leaks: int | None = Field(default=None, ge=0)
-    """The run stops where more rows leak: training rows near an evaluation row, validation rows near a test row,
-    evaluation rows near a known one.
+    """The run stops where more rows leak: training rows near an evaluation row (of `known` too), validation rows near a
+    test row, evaluation rows near a known one.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeduplicateInputs:
-    """Rows of any form with `_row` and perhaps `_split`; `known` of the same form: an earlier version, or other data."""
+    """Rows of any form with `_row` and perhaps `_split`; `known` of the same form: an earlier version, a test set that
+    `split` made, or other data.
+    """
 
     data: Dataset
     known: Dataset | None = None
@@ -77,8 +79,8 @@ class DeduplicateOutputs:
 def deduplicate(spec: DeduplicateSpec, inputs: DeduplicateInputs, ctx: StageContext) -> DeduplicateOutputs:
     """Put near-copies together, through any chain of them, and decide what becomes of each training row.
 
-    It goes as `near_leak` where an evaluation row is a near-copy, as `near_known` where one is in `known`, as
-    `near_duplicate` where another copy with its label is kept, as `label_conflict` where that is asked for.
+    It goes as `near_leak` where an evaluation row, also one of `known`, is a near-copy, as `near_known` where another
+    row of `known` is, as `near_duplicate` where another copy with its label is kept, as `label_conflict` where that is asked for.
 
     Raises:
         DataError: `known` is of another form, a column is not there, or nothing is left.
@@ -94,7 +96,15 @@ def deduplicate(spec: DeduplicateSpec, inputs: DeduplicateInputs, ctx: StageCont
         certainty=spec.certainty,
     )
     split, label = _codes(data, form)
-    copies = decide(found.cluster, split, label, found.num_letters, keep=spec.keep, conflicts=spec.conflicts)
+    copies = decide(
+        found.cluster,
+        split,
+        label,
+        found.num_letters,
+        split_known=_split_of_known(inputs.known),
+        keep=spec.keep,
+        conflicts=spec.conflicts,
+    )
     names = Names(inputs, copies)
     facts = deduplication(spec.model_dump(mode="json"), data, inputs.known, form, found, copies)
     with Quarantine(ctx.scratch) as quarantine:
@@ -165,6 +175,15 @@ def _codes(data: Dataset, form: Form) -> tuple[npt.NDArray[np.int8], npt.NDArray
         splits.append(split)
         labels.append(label)
     return np.concatenate(splits), np.concatenate(labels)
+
+
+def _split_of_known(known: Dataset | None) -> npt.NDArray[np.int8]:
+    """(M,) as `_codes`: the declared split, or that which the set is: `split` names its sets by it."""
+    if known is None:
+        return np.empty(0, np.int8)
+    if "_split" in known.facts["columns"]:
+        return _codes(known, form_of(known))[0]
+    return np.full(known.num_rows, SPLIT_CODES.get(known.name, 0), np.int8)
 
 
 def _schema(data: Dataset) -> pa.Schema:

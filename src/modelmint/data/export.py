@@ -60,7 +60,13 @@ def export(
         DataError: a cell does not fit the format (bytes in a text format, too long for Excel).
     """
     task = form_of(dataset).task
-    chosen = format or _SUFFIXES.get(target.suffix.lower()) or "folder"
+    chosen = format or (_SUFFIXES.get(target.suffix.lower()) if target.suffix else "folder")
+    if chosen is None:
+        raise InputError(
+            f"format: {target.name} has no suffix that says it; known are {', '.join(_SUFFIXES)}",
+            parameter="format",
+            remedy=f"End the name in one of them, or name a format with --format: {', '.join(formats(task))}.",
+        )
     if chosen not in formats(task):
         raise InputError(
             f"format: must be one of {', '.join(formats(task))} for {task}; got {chosen}",

@@ -21,6 +21,9 @@ from modelmint.data.facts import carried, counted, warning
 from modelmint.data.pages.normalisation import normalisation_page
 from modelmint.data.quarantine import Quarantine, cells_at
 
+OUTLIER = "outlier"
+"""The reason of a row in quarantine: it has the cells that it would have had in the normalised data."""
+
 
 class NormaliseSpec(Spec):
     """Fill, clip and scale the columns of a table. Everything is fitted on the training rows, and kept in the report.
@@ -211,15 +214,16 @@ class _Applying:
         if not (self.drops and self.spec.outliers == "drop" and far.any()):
             return made
         places = np.flatnonzero(far).tolist()
-        for place, cells in zip(places, cells_at(batch, places), strict=True):
+        before, after = cells_at(batch, places), cells_at(made, places)
+        for place, raw, cells in zip(places, before, after, strict=True):
             name = str(why[place])
             value = batch.column(name)[place].as_py()
             low, high = self.fitted[name].bounds or (0.0, 0.0)
             self.quarantine.add(
                 row=batch.column("_row")[place].as_py(),
-                reason="outlier",
+                reason=OUTLIER,
                 detail=f"{name} is {value}; the bounds are {low:g} to {high:g}",
-                raw=cells,
+                raw=raw,
                 cells=cells,
             )
         return made.filter(pa.array(~far))

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,16 @@ from modelmint.core.forms import FORMS
 from modelmint.core.types import JSON
 from modelmint.data.collect import CollectSpec
 from modelmint.data.language.languages import detect
-from modelmint.data.quarantine import printable
 from modelmint.data.sources.checks import BadRowError
 from modelmint.data.sources.collection import short_cells
 from modelmint.data.sources.convert import Converter
-from modelmint.data.sources.delimiters import delimiter_of_rows, find_delimiter, find_quote
+from modelmint.data.sources.delimiters import delimiter_of_rows, find_delimiter, find_preamble, find_quote
 from modelmint.data.sources.dialects import required
 from modelmint.data.sources.doubts import doubts
-from modelmint.data.sources.encodings import head, is_wide, likely_encoding, undecoded
-from modelmint.data.sources.guesses import ColumnGuess, guess, look, split_of
+from modelmint.data.sources.encodings import head, is_wide, likely_encoding
+from modelmint.data.sources.guesses import guess, look, split_of
 from modelmint.data.sources.parts import singles
+from modelmint.data.sources.peeked import column_told, printable_told, words_of
 from modelmint.data.sources.places import is_hub, located, shown
 from modelmint.data.sources.plan import MEDIA_TASKS, choose, reading_of
 from modelmint.data.sources.readers import format_named, read_rows
@@ -103,6 +104,7 @@ class _Peek:
             header=() if self.how.header else self.header,
             empty=not self.rows,
             encoding=self.how.encoding if guessed else None,
+            may_be_guarded=self.kind.name in {"csv", "tsv"} and not self.how.guarded,
         )
         task, dialect = choose(spec, self.records, self.kind.task)
         if dialect.name == "columns" and not self._fits(task, spec) and self.kind.folder and task != "text-generation":
@@ -129,7 +131,7 @@ class _Peek:
             "task": self.task,
             "encoding": self.how.encoding if self.kind.name in _TEXT_FORMATS else None,
             "delimiter": self.how.delimiter if self.kind.name in {"csv", "tsv"} else None,
-            "columns": [_column(one, roles.get(one.name)) for one in self.columns],
+            "columns": [column_told(one, roles.get(one.name)) for one in self.columns],
             "sample": [short_cells(row) for row in sample[:_NUM_SHOWN]],
             "num_rows": num_rows,
             "rows_estimated": estimated,
@@ -139,7 +141,7 @@ class _Peek:
             "spec": {"source": self.spec.source, **self._declared()},
             "warnings": self.warnings,
         }
-        return {name: _printable(value) for name, value in told.items()}
+        return {name: printable_told(value) for name, value in told.items()}
 
     def _reading(self, spec: CollectSpec, overrides: Mapping[str, Any]) -> Reading:
         """How the file is read: encoding, delimiter and quote as declared, else as found."""
@@ -156,6 +158,7 @@ class _Peek:
         if self.kind.name not in {"csv", "tsv"}:
             return how
         text = begun.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+        how, text = self._past_preamble(how, text, overrides)
         first, _, rest = text.lstrip("\r\n").partition("\n")
         declared = spec.delimiter or ("\t" if self.kind.name == "tsv" else None)
         quote = spec.quote if "quote" in overrides else find_quote(rest, declared)
@@ -168,6 +171,20 @@ class _Peek:
         if delimiter not in {",", "\t" if self.kind.name == "tsv" else ","}:
             self.found["delimiter"] = delimiter
         return replace(how, delimiter=delimiter, quote=quote)
+
+    def _past_preamble(self, how: Reading, text: str, overrides: Mapping[str, Any]) -> tuple[Reading, str]:
+        """The reading and the text without the lines above the header, as declared, else as found."""
+        declared = how.delimiter or ("\t" if self.kind.name == "tsv" else None)
+        if "skip_rows" not in overrides and not how.header:
+            found = find_preamble(text, declared=declared, quote=how.quote)
+            how = replace(how, skip_rows=found)
+            if found:
+                self.found["skip_rows"] = found
+                self.warnings.append(f"{found:,} lines stand above the header and are skipped: see `skip_rows`.")
+        lines = StringIO(text, newline="")
+        for _ in range(how.skip_rows):
+            lines.readline()
+        return how, lines.read()
 
     def _head(self) -> tuple[list[Row], bool]:
         """The first rows, and whether they are all."""
@@ -251,7 +268,7 @@ class _Peek:
     def _languages(self, sample: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         texts = [path.split(".")[0] for path in FORMS[self.task].texts]
         cells = [row[name] for row in sample[:200] for name in texts if name in row]
-        written = [cell if isinstance(cell, str) else _written(cell) for cell in cells]
+        written = [cell if isinstance(cell, str) else words_of(cell) for cell in cells]
         found = detect([text[:500] for text in written if text.strip()])
         main = next(iter(found), None)
         if main not in {None, "und"} and found[str(main)] >= 0.8 and self.spec.language is None:
@@ -265,33 +282,6 @@ class _Peek:
         dumped = self.spec.model_copy(update=self.found).model_dump(mode="json")
         plain = default.model_dump(mode="json")
         return {name: value for name, value in dumped.items() if value != plain[name] and name != "subject_salt"}
-
-
-def _column(one: ColumnGuess, role: str | None) -> JSON:
-    return {
-        "name": one.name,
-        "type": one.kind,
-        "role": role,
-        "missing": one.missing,
-        "distinct": one.num_distinct,
-        "examples": list(one.examples),
-    }
-
-
-def _printable(value: Any) -> Any:
-    """The same, with what could not be decoded as escapes: it is to be written to a terminal, or as JSON."""
-    if isinstance(value, str):
-        return printable(value) if undecoded(value) else value
-    if isinstance(value, Mapping):
-        return {_printable(name): _printable(each) for name, each in value.items()}
-    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _written(cell: Any) -> str:
-    """A list of tokens or messages as one text."""
-    if isinstance(cell, list):
-        return " ".join(str(each.get("content") or "") if isinstance(each, Mapping) else str(each) for each in cell)
-    return str(cell)
 
 
 def _size_bytes(path: Path) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from modelmint.core.errors import DataError
+from modelmint.core.forms import form_of
 from modelmint.core.pages import Headline, Section, counts, examples, page
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
@@ -18,6 +19,8 @@ from modelmint.core.tables import batches
 from modelmint.core.types import Dataset, Report
 from modelmint.data.cleaning.tally import NUM_EXAMPLES
 from modelmint.data.facts import counted
+from modelmint.data.normalise import OUTLIER
+from modelmint.data.sources.dialects import required
 
 MAX_ROWS = 100_000
 
@@ -57,11 +60,13 @@ def restore(spec: RestoreSpec, inputs: RestoreInputs, ctx: StageContext) -> Rest
     """Put back each row once, with its `_row`: in the order of the quarantines, the newest copy of a row.
 
     A row that the data has already stays out, and so does one whose cells were not kept or do not fit the columns; the
-    report counts them. Rows are not judged again: run `clean` after it if they should be.
+    report counts them. Rows come as they were taken out, neither judged nor masked again: run `clean` or `deidentify`
+    after it if they should be.
 
     Raises:
-        DataError: no row matches, or none of those that match can be put back.
+        DataError: no row matches, none of those that match can be put back, or `quarantine` is none.
     """
+    _check(inputs)
     chosen = _choose(spec, inputs)
     for batch in batches(inputs.data, ["_row"]):
         for identifier in batch.column("_row").to_pylist():
@@ -69,7 +74,13 @@ def restore(spec: RestoreSpec, inputs: RestoreInputs, ctx: StageContext) -> Rest
                 del chosen.place[identifier]
                 chosen.counts["already_there"] += 1
     schema = next(batches(inputs.data)).schema
-    returning = _Returning(chosen=chosen, schema=schema, labels=Counter(inputs.data.facts.get("labels", {})))
+    returning = _Returning(
+        chosen=chosen,
+        schema=schema,
+        needed=_needed(inputs.data),
+        is_normalised=bool(inputs.data.facts.get("normalised")),
+        labels=Counter(inputs.data.facts.get("labels", {})),
+    )
     facts = {name: value for name, value in inputs.data.facts.items() if name not in ("num_rows", "columns")}
     data = ctx.desk.dataset("data", returning.batches(inputs, ctx, facts), schema=schema, facts=facts)
     report = {
@@ -83,6 +94,28 @@ def restore(spec: RestoreSpec, inputs: RestoreInputs, ctx: StageContext) -> Rest
     return RestoreOutputs(
         data=data, restoration=ctx.desk.report("restoration", report, renderings={"report.html": _page(report)})
     )
+
+
+def _check(inputs: RestoreInputs) -> None:
+    if not inputs.quarantine:
+        raise DataError(
+            "quarantine: none is given",
+            parameter="quarantine",
+            remedy="Add --input quarantine=ID, or a stage that takes rows out; `modelmint datasets` lists quarantines.",
+        )
+    for one in inputs.quarantine:
+        if "reason" not in one.facts["columns"]:
+            raise DataError(
+                f"quarantine: {one.name} {one.id} is none: it has no column `reason`",
+                parameter="quarantine",
+                remedy="Give the `quarantine` of the stage that took the rows out; `modelmint show RUN` names it.",
+            )
+
+
+def _needed(data: Dataset) -> tuple[str, ...]:
+    """The columns that a row of this data must have a cell in."""
+    there = data.facts["columns"]
+    return tuple(name for name in required(form_of(data).task) if name in there)
 
 
 @dataclass(kw_only=True)
@@ -119,7 +152,8 @@ def _choose(spec: RestoreSpec, inputs: RestoreInputs) -> _Chosen:
             at += batch.num_rows
     if not chosen.place:
         known = ", ".join(f"{name} ({number:,})" for name, number in sorted(found.items())) or "no row at all"
-        why = f"{num_matching:,} rows match, but their cells were not kept" if num_matching else "no row matches"
+        matching = "1 row matches" if num_matching == 1 else f"{num_matching:,} rows match"
+        why = f"{matching}, but their cells were not kept" if num_matching else "no row matches"
         raise DataError(
             f"{'reasons' if reasons else 'rows'}: {why}; the quarantine holds {known}",
             parameter="reasons" if reasons else "rows",
@@ -134,6 +168,8 @@ class _Returning:
 
     chosen: _Chosen
     schema: pa.Schema
+    needed: tuple[str, ...]
+    is_normalised: bool
     labels: Counter[str]
     restored: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
@@ -158,9 +194,10 @@ class _Returning:
         if not self.restored:
             raise DataError(
                 "quarantine: none of the rows that match can be put back: "
-                + ", ".join(f"{name} {count:,}" for name, count in sorted(self.chosen.counts.items())),
+                + ", ".join(f"{name} {count:,}" for name, count in sorted(self.chosen.counts.items()) if count),
                 parameter="quarantine",
-                remedy="Rows that are there already need no restoring; others must have the data's columns.",
+                remedy="Rows that are there already need no restoring; others must have the data's columns; rows taken "
+                "out before `normalise` are put back before it.",
             )
         if facts.get("labels"):
             facts["labels"] = counted(self.labels)  # the desk reads the facts after the rows
@@ -172,7 +209,10 @@ class _Returning:
         taken = batch.take(pa.array(places, pa.int64())).to_pylist() if places else []
         rows = []
         for one in taken:
-            row = _row(one["cells"], one["_row"], self.schema)
+            if self.is_normalised and one["reason"] != OUTLIER:  # its numbers are on another scale
+                self.chosen.counts["not_normalised"] += 1
+                continue
+            row = _row(one["cells"], one["_row"], self.schema, self.needed)
             if row is None:
                 self.chosen.counts["cells_do_not_fit"] += 1
                 continue
@@ -191,11 +231,13 @@ def _labels(row: pa.RecordBatch) -> list[str]:
     return [str(row.column("label")[0].as_py())] if "label" in row.schema.names else []
 
 
-def _row(cells: str, identifier: str, schema: pa.Schema) -> pa.RecordBatch | None:
+def _row(cells: str, identifier: str, schema: pa.Schema, needed: tuple[str, ...]) -> pa.RecordBatch | None:
     """The row that `quarantine.cells_of` wrote, in the columns of the data; None where it does not fit them."""
     try:
         read = json.loads(cells, object_hook=_decoded)
-        if not isinstance(read, dict):
+        if not isinstance(read, dict) or any(read.get(name) is None for name in needed):
+            return None
+        if any(name not in schema.names and not name.startswith("_") for name in read):
             return None
         values = {**read, "_row": identifier}
         return pa.record_batch([_cell(values.get(one.name), one.type) for one in schema], schema=schema)
@@ -235,7 +277,8 @@ def _page(report: dict[str, Any]) -> str:
     sections.append(Section(heading="Some of them", parts=[examples(["row", "reason", "what it holds"], shown)]))
     return page(
         title="Restored rows",
-        lead=f"{report['rows_restored']:,} rows were put back into the data. They were not judged again.",
+        lead=f"{report['rows_restored']:,} rows were put back into the data, as they were taken out: they were neither "
+        "judged nor masked again.",
         headlines=[Headline(name="rows restored", value=f"{report['rows_restored']:,}")],
         sections=sections,
     )
@@ -246,4 +289,5 @@ _LEFT_OUT = {
     "cells_not_kept": "the row's cells were not kept",
     "cells_do_not_fit": "the cells do not fit the columns",
     "taken_out_again": "an older copy of the same row",
+    "not_normalised": "the data is normalised and the row is not",
 }

@@ -21,7 +21,7 @@ from modelmint.data.pages.split import split_page
 from modelmint.data.quarantine import Quarantine
 from modelmint.data.splitting.facts import label_warnings, largest_unit, splitting
 from modelmint.data.splitting.rows import SplitRows, read_rows
-from modelmint.data.splitting.sides import LEAKED, SETS, TEST, TRAIN, VALIDATION, Sides, sides
+from modelmint.data.splitting.sides import LEAKED, NO_TIME, SETS, TEST, TRAIN, VALIDATION, Sides, sides
 from modelmint.data.splitting.strata import has_classes, label_counts
 from modelmint.data.splitting.units import Units, join
 
@@ -102,10 +102,10 @@ def split(spec: SplitSpec, inputs: SplitInputs, ctx: StageContext) -> SplitOutpu
 
     So neither the order of the rows nor how they were batched matters. A label with one row stays in training. Rows
     that share a text, group or cluster with a declared evaluation set, or with one cut by time, go to quarantine as
-    `leak`.
+    `leak`, and rows that have no time to be cut by as `no_time`.
 
     Raises:
-        DataError: too few rows to make the sets or folds, a column that is not there, or a time that cannot be read.
+        DataError: too few rows to make the sets or folds, a column that is not there, or one in which most cells are no times.
     """
     data = inputs.data
     schema = _schema(data)
@@ -183,6 +183,8 @@ def _put_aside(data: Dataset, rows: SplitRows, side: Sides, spec: SplitSpec, qua
     what = " or ".join(["text", *(name.removeprefix("_") for name in rows.keys)])
     for batch, places in batches_with(data, np.flatnonzero(side == LEAKED)):
         put_aside(batch, places, rows.form, quarantine, why="leak", detail=f"a {which} row has the same {what}")
+    for batch, places in batches_with(data, np.flatnonzero(side == NO_TIME)):
+        put_aside(batch, places, rows.form, quarantine, why="no_time", detail=f"no time can be read in {spec.time}")
 
 
 def _chosen(data: Dataset, wanted: npt.NDArray[np.bool_], ctx: StageContext, *, at: int) -> Iterator[pa.RecordBatch]:

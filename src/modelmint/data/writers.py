@@ -82,7 +82,8 @@ def trl(row: Record) -> Record:
 def label_studio(row: Record) -> Record:
     """A task of Label Studio with one annotation: choices for texts, labels of spans for tokens."""
     if "tokens" in row:
-        return {"data": {"text": " ".join(row["tokens"])}, "annotations": [{"result": list(_spans(row))}]}
+        data = {"text": " ".join(row["tokens"]), "tokens": list(row["tokens"])}
+        return {"data": data, "annotations": [{"result": list(_spans(row))}]}
     choice = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": [row["label"]]}}
     return {"data": {"text": row["text"]}, "annotations": [{"result": [choice]}]}
 
@@ -92,6 +93,11 @@ def squad(row: Record) -> Record:
     answers = (
         [] if row.get("answer") is None else [{"text": row["answer"], "answer_start": row.get("answer_start") or 0}]
     )
+    answers += [
+        {"text": other, "answer_start": max(0, row["context"].find(other))}
+        for other in row.get("answers") or ()
+        if other != row.get("answer")
+    ]
     asked = {"id": row["_row"], "question": row["question"], "answers": answers, "is_impossible": not answers}
     return {"title": "", "paragraphs": [{"context": row["context"], "qas": [asked]}]}
 

@@ -186,7 +186,7 @@ def squad(*answers: tuple[str, int]) -> dict[str, Any]:
 
 
 def test_squad_rows_and_their_faults(write: Write, collected: Collected) -> None:
-    rows = [squad(("Bonn", 22), ("the Rhine", 33)), squad(("Bonn", 20)), squad(("Köln", 0)), squad()]
+    rows = [squad(("Bonn", 22), ("the Rhine", 33)), squad(("Bonn", 20)), squad(("Köln", 0)), squad((" ", 0))]
     outputs = collected(write("a.jsonl", jsonl(*rows)))
     first, second = rows_of(outputs.data)
     assert (first["answer"], first["answer_start"], first["answers"]) == ("Bonn", 22, ["Bonn", "the Rhine"])

@@ -150,3 +150,9 @@ def test_a_damaged_sheet_is_refused(book: Book) -> None:
     path = _with_part(book([["text"], ["x"]]), SHEET, lambda data: data[: len(data) // 2])
     with pytest.raises(DataError, match="cannot be read"):
         read(path)
+
+
+def test_rows_above_the_header_are_skipped(book: Book) -> None:
+    path = book([["Report"], ["made on", "today"], ["text", "label"], ["hello", "a"]])
+    (row,) = read(path, skip_rows=2)
+    assert (row.line, row.cells) == (4, {"text": "hello", "label": "a"})

@@ -30,6 +30,7 @@ MAX_PARENTS = 50_000
 """New rows of a table are made from at most this many rows of a label."""
 NUM_OTHERS = 20
 NUM_EXAMPLES = 12
+NUM_MEDIA = 4
 FLUSH_ROWS = 1024
 _SCHEMA_OF = pa.field("_of", pa.string())
 _SCHEMA_WEIGHT = pa.field("_weight", pa.float64())
@@ -92,6 +93,8 @@ class Growing:
     num_synthetic: int = 0
     copied: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, str]] = field(default_factory=list)
+    media: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
+    """Of images and recordings: `_row`, change, before and after of some copies, for the page alone."""
     _writer: Any = None
 
     def copy(self, data: Dataset, planned: Plan, quarantine: Quarantine, *, num_plain: int) -> None:
@@ -206,7 +209,10 @@ class Growing:
         return None if back is None else (as_copy(row, 1, {"text": back}), "back_translation")
 
     def _show(self, row: Row, copied: Row, how: str) -> None:
-        """Keep a few texts for the report, of every change some."""
+        """Keep a few texts for the report, of every change some; a few images or recordings for its page."""
+        name = self.form.columns.names[0]
+        if isinstance(row.get(name), bytes) and len(self.media) < NUM_MEDIA:
+            self.media.append((copied["_row"], how, row[name], copied[name]))
         if sum(one["change"] == how for one in self.examples) >= 2 or len(self.examples) >= NUM_EXAMPLES:
             return
         for name in self.form.columns.names:

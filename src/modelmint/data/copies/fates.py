@@ -28,7 +28,7 @@ class Copies:
     mixed: Mask
     """(N,) rows of training whose cluster has several labels."""
     straddling: Mask
-    """(N,) validation rows that are near a test row."""
+    """(N,) validation rows that are near a test row of the dataset, and near no known one."""
     known: Mask
     """(N,) declared evaluation rows that are near a known one."""
 
@@ -49,6 +49,7 @@ def decide(
     label: npt.NDArray[np.int32],
     num_letters: Ints,
     *,
+    split_known: npt.NDArray[np.int8],
     keep: Literal["first", "longest"],
     conflicts: Literal["keep", "drop"],
 ) -> Copies:
@@ -59,18 +60,21 @@ def decide(
         split: (N,) 0 training, 1 validation, 2 test.
         label: (N,) rows of one cluster with different ones are no copies of each other.
         num_letters: (N + M,) by which the longest is found.
+        split_known: (M,) of what is known; a training row near one of its evaluation rows leaks too.
     """
     num, places = len(split), np.arange(len(split), dtype=np.int64)
     ours = cluster[:num]
     size = np.bincount(cluster, minlength=len(cluster))[cluster]
     fate, because = np.full(num, KEEP, np.int8), places.copy()
-    top = np.zeros(len(cluster), np.int8)
-    np.maximum.at(top, ours, split)
+    every = np.append(split, split_known)
+    top, top_of_ours = np.zeros((2, len(cluster)), np.int8)
+    np.maximum.at(top, cluster, every)
+    np.maximum.at(top_of_ours, ours, split)
     first_known = _first(cluster, np.arange(len(cluster)) >= num)[ours]
     known, training = first_known < len(cluster), split == 0
     leak = training & (top[ours] > 0)
     fate[leak] = NEAR_LEAK
-    because[leak] = _first(cluster, np.append(split == top[ours], np.zeros(len(cluster) - num, np.bool_)))[ours[leak]]
+    because[leak] = _first(cluster, every == top[cluster])[ours[leak]]
     dropped = training & ~leak & known
     fate[dropped], because[dropped] = NEAR_KNOWN, first_known[dropped]
     left = training & (fate == KEEP)
@@ -88,7 +92,7 @@ def decide(
         fate=fate,
         because=because,
         mixed=mixed,
-        straddling=(split == VALIDATION) & (top[ours] == TEST),
+        straddling=(split == VALIDATION) & (top_of_ours[ours] == TEST) & ~known,
         known=(split > 0) & known,
     )
 

@@ -87,7 +87,8 @@ def _media(data: Sequence[Dataset], form: Form) -> Found:
         by="their user and item" if pairs else "their bytes",
         left_alone="Users and items whose names are alike."
         if pairs
-        else f"{column}s that look or sound alike but differ in their bytes (another size, format or cut).",
+        else f"{'Recordings that sound' if column == 'audio' else 'Images that look'} alike but differ in their bytes "
+        "(another size, format or cut).",
     )
 
 

@@ -5,6 +5,7 @@ A fact that was not looked for is an empty mapping; its figure then says why the
 
 from collections.abc import Sequence
 
+from modelmint.core.forms import FORMS
 from modelmint.core.licences import Judgement, judge, together
 from modelmint.core.money import money
 from modelmint.core.types import JSON
@@ -90,7 +91,9 @@ def _of_tokens(facts: JSON) -> dict[str, Figure]:
 
 
 def _no_tokens(facts: JSON) -> str:
-    return _NO_BASE if facts["base"] is None else f"{facts['task']} is not cut into tokens"
+    if facts["base"] is None and FORMS[facts["task"]].texts:
+        return _NO_BASE
+    return f"{facts['task']} is not cut into tokens"
 
 
 def _of_samples(facts: JSON) -> dict[str, Figure]:

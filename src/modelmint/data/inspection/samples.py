@@ -6,9 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from modelmint.core import forms
+from modelmint.core import forms, tables
 from modelmint.core.forms import Form
 from modelmint.core.stage import StageContext
+from modelmint.core.types import Dataset
 from modelmint.data.language.languages import UNKNOWN, languages_of, primary
 
 MAX_CHARS = 10_000
@@ -80,3 +81,16 @@ class Sample:
         replaced = {kind: num for kind, num in sorted(found.items()) if kind in stand_ins}
         body |= {"found": {kind: num for kind, num in sorted(found.items()) if kind not in stand_ins}}
         return body | ({"stand_ins": replaced} if replaced else {})
+
+
+def languages_in(data: Dataset, *, max_rows: int = 500) -> dict[str, float]:
+    """The share of rows in each language, the largest first; empty where rows hold no text for people."""
+    form = forms.form_of(data)
+    drawn = Sample(form, num_rows=data.num_rows, max_rows=max_rows)
+    if form.task in NO_TEXT or form.task.startswith("tabular"):
+        return {}
+    names = {path.split(".")[0] for path in form.texts} & set(data.facts["columns"])
+    for batch in tables.batches(data, sorted(names)):
+        drawn.see(batch)
+    found: dict[str, float] = drawn.languages(()).get("found", {})
+    return found

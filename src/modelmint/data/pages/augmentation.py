@@ -1,6 +1,6 @@
 """The page of an augmentation: what was added, how the labels stand, and what differs between groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from modelmint.core import charts, svg
 from modelmint.core.charts import Range, Said, Stream
 from modelmint.core.formats import percent, short
-from modelmint.core.pages import Headline, Section, counts, examples, figure, page, table
+from modelmint.core.pages import Headline, Section, counts, examples, figure, medium, page, table
 
 MAX_LABELS = 30
 MAX_SLICES = 8
@@ -27,14 +27,18 @@ _CHANGES = {
 }
 
 
-def augment_page(facts: dict[str, Any], *, about: str) -> str:
-    """``report.html`` of the facts of `augmentation.augmentation`."""
+def augment_page(facts: dict[str, Any], media: Sequence[tuple[str, str, bytes, bytes]], *, about: str) -> str:
+    """``report.html`` of the facts of `augmentation.augmentation`.
+
+    Args:
+        media: `_row`, change, before and after of some copies of images or recordings.
+    """
     before, after = facts["rows_before"], facts["rows_after"]
     new, gone = sum(facts["new_rows"].values()), sum(facts["set_aside"].values())
     added = f"{new:,} new rows came to {before:,}" if new else f"{before:,} rows and no new ones"
     aside = f"; {gone:,} were put aside" if gone else ""
     weighted = "; rows of rare labels weigh more" if facts["weights"] else ""
-    sections = [_rows(facts), _labels(facts), _changes(facts), *_slices(facts)]
+    sections = [_rows(facts), _labels(facts), _changes(facts, media), *_slices(facts)]
     return page(
         title="Augmentation",
         about=about,
@@ -138,11 +142,14 @@ def _bars(names: list[str], before: Mapping[str, int], after: Mapping[str, float
     return svg.drawing(marks, height=38 * len(names) + 2, name="labels", title="Labels before and after", about="; ".join(told))  # fmt: skip
 
 
-def _changes(facts: dict[str, Any]) -> Section | None:
+def _changes(facts: dict[str, Any], media: Sequence[tuple[str, str, bytes, bytes]]) -> Section | None:
     if not facts["changes"]:
         return None
     found = [(_CHANGES.get(name, name.replace("+", ", ")), count) for name, count in facts["changes"].items()]
     rows = [[_unbroken(one["_row"]), _unbroken(_CHANGES.get(one["change"], one["change"])), one["before"], one["after"]] for one in facts["examples"]]  # fmt: skip
+    rows += [
+        [_unbroken(row), how.replace("+", ", "), medium(before), medium(after)] for row, how, before, after in media
+    ]
     shown = [examples(["row", "change", "before", "after"], rows, caption="Some copies")] if rows else []
     return Section(
         heading="How copies were changed",
@@ -174,7 +181,8 @@ def _slice(at: int, before: Mapping[str, Any], after: Mapping[str, Any]) -> Sect
         label = min(extremes, key=lambda name: extremes[name]["ratio"])
         ends = extremes[label]
         apart = "and chance does not explain it" if ends["apart"] else "which chance may explain"
-        note = f"{label}: {ends['ratio']:.2f} times as frequent for {ends['lowest']} as for {ends['highest']}, {apart}. {note}"
+        told = f"{label}: {ends['ratio']:.2f} times as frequent for {ends['lowest']} as for {ends['highest']}, {apart}."
+        note = f"{told if ends['ratio'] < 1 else 'Every label is as frequent in each group.'} {note}"
         ranges = [_range(one, label) for one in before["groups"] if one["rates"]]
         about = "; ".join(f"{one.label}: {one.written}" for one in ranges)
         drawn = charts.intervals(Said(name=f"slice{at}", title=f"Rate of {label} by {column}", about=about), ranges)

@@ -1,20 +1,22 @@
 """The page of `collect`: what came in, how it is made up, and what was left out."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelmint.core import charts
 from modelmint.core.charts import Said, Stream
 from modelmint.core.formats import percent
-from modelmint.core.pages import Headline, Section, counts, examples, figure, page, pair, table
+from modelmint.core.pages import Headline, Section, counts, examples, figure, medium, page, pair, table
 from modelmint.core.types import JSON
 
 _MAX_LABELS = 25
 _MAX_COLUMNS = 60
+_MEDIA_TASKS = ("image-classification", "audio-classification")
 
 
-def collection_page(facts: JSON) -> str:
-    """``report.html`` of the facts of `collection.collection`."""
+def collection_page(facts: JSON, media: Sequence[Mapping[str, bytes]]) -> str:
+    """``report.html`` of the facts of `collection.collection`, with the images or recordings of the first rows."""
     read, kept = facts["rows_read"], facts["rows_kept"]
     provenance = facts["provenance"]
     left = read - kept
@@ -31,7 +33,7 @@ def collection_page(facts: JSON) -> str:
             Headline(name="language", value=_language(facts), note=_languages(facts)),
             Headline(name="licence", value=facts["licence"] or "not declared", note=f"ground of use: {facts['consent'].replace('_', ' ')}"),
         ],
-        sections=[one for one in (_came(facts), _labels(facts), _lengths(facts), _columns(facts), _rows(facts), _quarantine(facts)) if one],
+        sections=[one for one in (_came(facts), _labels(facts), _lengths(facts), _columns(facts), _rows(facts, media), _quarantine(facts)) if one],
         warnings=facts["warnings"],
         refused=facts["refused"],
     )  # fmt: skip
@@ -64,6 +66,8 @@ def _came(facts: JSON) -> Section:
         streams.append(Stream(label=one["reason"], count=one["rows"], written=f"{one['rows']:,}", kind="warn"))
     said = Said(name="came", title="What came in", about="; ".join(f"{one.label}: {one.written}" for one in streams))
     known = {"dialect": "dialect", "format": "format", "encoding": "encoding", "revision": "revision"}
+    if facts["task"] in _MEDIA_TASKS:
+        del known["encoding"]
     rows = [[name, str(facts["provenance"][key])] for key, name in known.items() if facts["provenance"][key]]
     rows += [[f"declared split: {name}", f"{number:,} rows"] for name, number in facts["splits"].items()]
     read_as = table(["read as", ""], rows)
@@ -133,7 +137,7 @@ def _distinct(column: JSON) -> str:
     return f"{column['distinct']:,} different: {shown}{' …' if column['distinct'] > len(column['examples']) else ''}"
 
 
-def _rows(facts: JSON) -> Section:
+def _rows(facts: JSON, media: Sequence[Mapping[str, bytes]]) -> Section:
     shown = facts["shown"]
     if facts["task"] in {"chat", "preference"}:
         turns = [
@@ -148,7 +152,10 @@ def _rows(facts: JSON) -> Section:
             headers = ["row", "part", "who", "what is said"]
         return Section(heading="The first rows", parts=[examples(headers, turns)])
     names = list(dict.fromkeys(name for row in shown for name in row))[:8]
-    rows = [[_cell(row.get(name)) for name in names] for row in shown]
+    rows = [
+        [medium(files[name]) if name in files else _cell(row.get(name)) for name in names]
+        for row, files in zip(shown, media, strict=True)
+    ]
     return Section(heading="The first rows", parts=[examples(names, rows)])
 
 

@@ -9,7 +9,7 @@ from modelmint.core.charts import Said, Stream
 from modelmint.core.pages import Headline, Section, counts, examples, figure, page, pair, table
 
 _REASONS = {
-    "near_duplicate": "near-copies of a row that is kept",
+    "near_duplicate": "copies of kept rows",
     "near_leak": "leaks: near-copies of an evaluation row",
     "near_known": "near-copies of what is known",
     "label_conflict": "near-copies with different labels",

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from modelmint.core import charts
 from modelmint.core.charts import Said, Span
 from modelmint.core.formats import percent, seconds, size
+from modelmint.core.forms import FORMS
 from modelmint.core.gates import Verdict
 from modelmint.core.licences import DISCLAIMER
 from modelmint.core.pages import Headline, Section, Share, counts, examples, figure, page, pair, table
@@ -113,16 +114,21 @@ def _estimate(estimate: JSON | None) -> list[Section]:
     for name, part_s in estimate["parts"].items():
         parts.append(Span(label=_PARTS[name], start=at, end=at + part_s, written=seconds(part_s), kind="accent"))
         at += part_s
+    most_s = estimate.get("most_seconds", 0.0)  # of reports before it was told, 0
     said = Said(name="estimate", title="What training will take", about="Seconds of each part, one after the other.")
     rows = [
         ["time", seconds(estimate["seconds"])],
+        *([["at most", seconds(most_s)]] if most_s > estimate["seconds"] else []),
         ["memory at its peak", size(estimate["memory_bytes"])],
         ["cost on this machine", estimate["cost"]],
         ["rows a second", f"{estimate['examples_per_s']:,.0f}"],
     ]
     note = (
         f"Timed on this machine in {seconds(estimate['probe_seconds'])}: real steps on batches as wide as these rows "
-        "make them. Training that stops early takes less."
+        "make them. Training may stop early; the time is what it usually comes to."
+        if most_s > estimate["seconds"]
+        else f"Timed on this machine in {seconds(estimate['probe_seconds'])}: real steps on batches as wide as these "
+        "rows make them."
     )
     drawn = figure(charts.spans(said, parts, unit="s"), "Where the time goes")
     return [Section(heading="What training will take", note=note, parts=[pair(table(["", ""], rows), drawn)])]
@@ -133,7 +139,7 @@ def _lengths(facts: JSON) -> list[Section]:
     if not tokens:
         why = (
             "No base is given, so no row could be cut into tokens: set `base`, or have a train stage in the recipe."
-            if facts["base"] is None
+            if facts["base"] is None and FORMS[facts["task"]].texts
             else f"Rows for {facts['task'].replace('-', ' ')} are not cut into tokens."
         )
         return [Section(heading="Lengths", note=why)]

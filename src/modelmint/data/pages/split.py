@@ -54,6 +54,12 @@ def _rows(facts: dict[str, Any]) -> Section:
         streams.append(
             Stream(label="leaks, put aside", count=facts["leaked"], written=f"{facts['leaked']:,}", kind="warn")
         )
+    if facts["no_time"]:
+        streams.append(
+            Stream(
+                label="without a time, put aside", count=facts["no_time"], written=f"{facts['no_time']:,}", kind="warn"
+            )
+        )
     said = Said(name="rows", title="Rows by set", about="; ".join(f"{one.label}: {one.written}" for one in streams))
     whole = f"{facts['rows']:,} rows"
     return Section(heading="Where the rows went", parts=[charts.flow(said, streams, whole=whole)])

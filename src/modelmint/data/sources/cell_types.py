@@ -20,6 +20,9 @@ ARROW_TYPES: Mapping[str, pa.DataType] = {"number": pa.float64(), "integer": pa.
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
+_CODE = re.compile(r"0[0-9]+")
+_CODES = 2
+"""So many cells with leading zeros (postcodes) are no mistake: the column is text."""
 _SHARE_NUMBERS = 0.99
 """A column is one of numbers when so many of its filled cells are; the others are mistakes."""
 
@@ -76,6 +79,7 @@ class Kinds:
         for column, counts in self._counts.items():
             value = record.get(column)
             counts["missing" if is_missing(value) else kind_of(value)] += 1
+            counts["code"] += isinstance(value, str) and _CODE.fullmatch(value.strip()) is not None
 
     def found(self, *, whole: bool) -> dict[str, ColumnType]:
         """The kind of each column; whole numbers only where every row was seen (`whole`), else a fraction may follow."""
@@ -86,7 +90,7 @@ class Kinds:
 
     @staticmethod
     def _kind(counts: Counter[str], *, whole: bool) -> ColumnType:
-        filled = counts.total() - counts["missing"]
-        if not filled or counts["integer"] + counts["number"] < _SHARE_NUMBERS * filled:
+        filled = counts.total() - counts["missing"] - counts["code"]  # a code is counted as text too
+        if not filled or counts["code"] >= _CODES or counts["integer"] + counts["number"] < _SHARE_NUMBERS * filled:
             return "text"
         return "integer" if whole and counts["integer"] == filled else "number"

@@ -115,6 +115,8 @@ def _words(checks: Checks, record: Record, column: str) -> list[str]:
 def _question(checks: Checks, record: Record) -> dict[str, Any]:
     question, context = checks.text(record, "question"), checks.text(record, "context")
     answers = [(text, start) for text, start in record.get("answers") or () if isinstance(text, str) and text.strip()]
+    if record.get("none"):
+        return {"question": question, "context": context, "answer": None, "answer_start": None, "answers": []}
     if not answers:
         raise BadRowError("no_answer", "no answer is given")
     for text, _ in answers:

@@ -29,7 +29,8 @@ def collection(facts: JSON, provenance: JSON, census: Census, quarantine: Quaran
         "refused": [],
     }  # fmt: skip
     told["warnings"] = list(_warnings(told, census))
-    page = collection_page(told | {"provenance": provenance})
+    media = [{name: cell for name, cell in row.items() if isinstance(cell, bytes)} for row in census.shown]
+    page = collection_page(told | {"provenance": provenance}, media)
     # Where it came from is no fact: the same rows elsewhere are the same dataset, with the same report.
     return ctx.desk.report("collection", told, measured={"provenance": provenance}, renderings={"report.html": page})
 

@@ -49,6 +49,7 @@ def csv_rows(file: SourceFile, how: Reading) -> Iterator[Row | Block | Records]:
 
 def _dialect(lines: Lines, file: SourceFile, how: Reading) -> tuple[str, list[str]]:
     """The delimiter and the names of the columns; the header line, if there is one, is behind."""
+    _skip(lines, file.path.name, how.skip_rows)
     first = "" if how.header else _first(lines, file.path.name)
     if undecoded(first):
         raise UndecodableError(lines.number)
@@ -64,6 +65,22 @@ def _dialect(lines: Lines, file: SourceFile, how: Reading) -> tuple[str, list[st
     if len(header) > MAX_COLUMNS:
         raise _bad_header(file.path.name, f"names {len(header):,} columns; {MAX_COLUMNS:,} can be read")
     return delimiter, header
+
+
+def _skip(lines: Lines, name: str, num_lines: int) -> None:
+    for _ in range(num_lines):
+        lines.begin()
+        try:
+            next(lines)
+        except RecordTooLongError:
+            continue
+        except StopIteration:
+            raise DataError(
+                f"skip_rows: {name} has fewer than {num_lines:,} lines",
+                parameter="skip_rows",
+                remedy="Give the number of lines before the header; `modelmint data peek SOURCE` finds it.",
+            ) from None
+    lines.begin()
 
 
 def _first(lines: Lines, name: str) -> str:

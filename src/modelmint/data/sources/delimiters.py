@@ -4,11 +4,16 @@ import csv
 import re
 from collections.abc import Sequence
 from io import StringIO
+from itertools import islice
 
 from modelmint.core.errors import DataError
+from modelmint.data.sources.cell_types import is_missing, kind_of
 
 DELIMITERS = ",;\t|"
 _SAMPLE_RECORDS = 50
+_LEAST_TABLE = 3
+_SHARE_OF_TABLE = 0.9
+"""A header and rows are told by so many lines at least, so many of which are of one width."""
 
 
 def find_delimiter(
@@ -36,6 +41,47 @@ def find_delimiter(
 def delimiter_of_rows(sample: str, width: int, *, declared: str | None, quote: str) -> str:
     """The delimiter of a table without a header, whose rows have `width` cells."""
     return max(declared or DELIMITERS, key=lambda candidate: _fit(sample, candidate, quote, width))
+
+
+def find_preamble(sample: str, *, declared: str | None, quote: str) -> int:
+    """How many lines stand before the header: narrower than it and than the rows beneath it; 0 where that is not plain.
+
+    Args:
+        sample: the beginning of the file.
+    """
+    best, most = 0, 0
+    for delimiter in declared or DELIMITERS:
+        records = _records(sample, delimiter, quote)
+        widths = [len(cells) for _, cells in records]
+        common = max((width for width in widths if width > 1), key=widths.count, default=0)
+        first = widths.index(common) if common else len(widths)
+        beneath = widths[first:]
+        if len(beneath) < _LEAST_TABLE or beneath.count(common) < _SHARE_OF_TABLE * len(beneath):
+            continue
+        if first == 0:
+            return 0
+        line, names = records[first]
+        is_header = all(kind_of(name) == "text" and not is_missing(name) for name in names)
+        lacks_one = first == 1 and common > 2 and widths[0] == common - 1  # the column of row names has no name itself
+        if is_header and not lacks_one and max(widths[:first]) < common and len(beneath) * common > most:
+            best, most = line, len(beneath) * common
+    return best
+
+
+def _records(sample: str, delimiter: str, quote: str) -> list[tuple[int, list[str]]]:
+    """The first records that are not blank, each with the number of lines before it."""
+    found, line = list[tuple[int, list[str]]](), 0
+    lines = StringIO(sample, newline="")
+    plain = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote) if quote else plain
+    try:
+        for cells in islice(reader, _SAMPLE_RECORDS):
+            if cells:
+                found.append((line, cells))
+            line = reader.line_num
+    except csv.Error:
+        pass  # what was read so far is the sample
+    return found
 
 
 def find_quote(sample: str, declared: str | None) -> str:

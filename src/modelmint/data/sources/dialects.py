@@ -12,7 +12,7 @@ from typing import Any
 
 from modelmint.core.forms import FORMS, Task
 from modelmint.data.sources import chats, spans
-from modelmint.data.sources.checks import Record
+from modelmint.data.sources.checks import Record, listed
 
 _SHARE_KNOWN = 0.8
 """A source is in a dialect when so many of its first records are."""
@@ -108,7 +108,9 @@ def _tokens(record: Record) -> dict[str, Any]:
 
 
 def _is_squad(record: Record) -> bool:
-    return {"question", "context", "answers"} <= record.keys() and isinstance(record["answers"], list | Mapping)
+    if not {"question", "context", "answers"} <= record.keys():
+        return False
+    return isinstance(record["answers"], Mapping) or listed(record["answers"]) is not None
 
 
 def squad(record: Record) -> dict[str, Any]:
@@ -118,15 +120,24 @@ def squad(record: Record) -> dict[str, Any]:
     if isinstance(answers, Mapping):
         starts, answers = answers.get("answer_start"), answers.get("text")
     if isinstance(answers, str):
-        answers, starts = [answers], starts if isinstance(starts, list) else [starts]
-    starts = starts if isinstance(starts, list) else []
+        several = listed(answers) if "answers" in record else None
+        answers = [answers] if several is None else several
+    starts = [_whole(start) for start in (starts if isinstance(starts, list) else [starts])]
     pairs = []
     for at, answer in enumerate(answers if isinstance(answers, list) else ()):
         if isinstance(answer, Mapping):
             pairs.append((answer.get("text"), answer.get("answer_start", answer.get("start"))))
         else:
             pairs.append((answer, starts[at] if at < len(starts) else None))
-    return {"question": record.get("question"), "context": record.get("context"), "answers": pairs}
+    none = "answers" in record and answers == []  # said, not forgotten (SQuAD 2.0)
+    return {"question": record.get("question"), "context": record.get("context"), "answers": pairs, "none": none}
+
+
+def _whole(start: Any) -> Any:
+    """A place as a number, also where a text table or a spreadsheet has it as text or with a fraction."""
+    if isinstance(start, str) and start.strip().isdecimal():
+        return int(start)
+    return int(start) if isinstance(start, float) and start.is_integer() else start
 
 
 _OPTIONAL = {

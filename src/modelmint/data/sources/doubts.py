@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelmint.data.formulas import plain_cell
 from modelmint.data.sources.cell_types import kind_of
 from modelmint.data.sources.dialects import recognised, shares
 from modelmint.data.sources.guesses import ColumnGuess
@@ -15,6 +16,7 @@ def doubts(
     header: Sequence[str],
     empty: bool,
     encoding: str | None,
+    may_be_guarded: bool,
 ) -> list[str]:
     """A sentence for each doubt, with what mends it.
 
@@ -22,6 +24,7 @@ def doubts(
         header: the names in the first line of a text table; none where it has none.
         empty: whether there are no rows at all.
         encoding: the one that was guessed from the letters; None where nothing had to be guessed.
+        may_be_guarded: whether cells may have been made harmless for spreadsheets, and are read as they are.
     """
     found = [
         f"{name!r} is there {header.count(name)} times in the header: a column that is used must be there once."
@@ -35,6 +38,11 @@ def doubts(
         )
     if encoding is not None:
         found.append(f"The encoding {encoding} is a guess: if the texts look wrong, set `encoding`.")
+    cells = (cell for record in records for cell in record.values() if isinstance(cell, str))
+    if may_be_guarded and any(plain_cell(cell) != cell for cell in cells):
+        found.append(
+            "Apostrophes stand before signs that begin a formula: if the file was exported here, set `guarded: true`."
+        )
     counts = shares(records)
     if recognised(records, None) is None and sum(counts.values()) * 2 > len(records):
         seen = ", ".join(f"{count:,} like {name}" for name, count in counts.items())

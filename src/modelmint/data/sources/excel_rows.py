@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
 from modelmint.core.errors import DataError
@@ -55,7 +56,7 @@ def _open(file: SourceFile) -> Any:
 
 def _rows(sheet: Any, file: SourceFile, how: Reading) -> Iterator[Row]:
     sheet.reset_dimensions()  # a sheet's own word for its size may be any number
-    lines = enumerate(_lines(sheet, file), 1)
+    lines = islice(enumerate(_lines(sheet, file), 1), how.skip_rows, None)
     header_line, header = next(((line, _header(cells)) for line, cells in lines if any(cells)), (0, []))
     if not header:
         raise _unusable(file, f"its sheet {sheet.title!r} is empty")

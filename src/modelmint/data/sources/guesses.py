@@ -20,6 +20,22 @@ _LABEL_NAMES = re.compile(
 )
 _ID_NAMES = re.compile(r"^(_?id|idx|index|uuid|guid|row_?id|.*_id|.*id|no\.?|unnamed: ?\d+|)$")
 _PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("text", "text_pair"), ("text_a", "text_b"), ("query", "passage"))  # fmt: skip
+_OURS = {
+    "question-answering": ("question", "context", "answer"),
+    "token-classification": ("tokens", "tags"),
+    "chat": ("messages",),
+    "preference": ("chosen", "rejected"),
+    "text-retrieval": ("query", "positive"),
+    "image-classification": ("image", "label"),
+    "audio-classification": ("audio", "label"),
+}
+_LISTS, _FILES = {"token-classification", "chat"}, {"image-classification", "audio-classification"}
+_TAKEN = {
+    "user": ("user", "userid", "customer", "customerid", "用户"),
+    "item": ("item", "itemid", "movieid", "productid", "articleid", "商品", "物品"),
+    "rating": ("rating", "score", "stars", "评分"),
+    "time": ("time", "timestamp", "date", "datetime", "时间"),
+}
 _TARGETS = ("target", "summary", "translation", "output", "response", "highlights", "title")
 _TEXT_CHARS = 20
 _NUMBER_CLASSES = 20
@@ -73,6 +89,8 @@ def guess(columns: Sequence[ColumnGuess]) -> dict[str, Any]:
     split = split_of(columns)
     usable = {column.name: column for column in columns if not is_id(column) and column.name != split}
     label = _best_label(list(usable.values()))
+    if known := _named_as_ours(columns) or _who_took_what(columns):
+        return known
     for first, second in _PAIRS:
         lower = {name.lower(): name for name in usable}
         if first in lower and second in lower and label is not None:
@@ -95,6 +113,38 @@ def guess(columns: Sequence[ColumnGuess]) -> dict[str, Any]:
         other = target or next(one for one in order if one is not text)
         return {"task": "text2text-generation", "text": text.name, "target": other.name}
     return {"task": "text-generation", "text": prose[0].name}
+
+
+def _named_as_ours(columns: Sequence[ColumnGuess]) -> dict[str, Any]:
+    """The task whose own columns stand there, under our names; empty where it is none that can be told by them."""
+    there = {column.name: column for column in columns}
+    for task, names in _OURS.items():
+        if not there.keys() >= set(names):
+            continue
+        first = there[names[0]]
+        is_list = first.kind == "list" or all(example.lstrip().startswith("[") for example in first.examples)
+        if (task not in _LISTS or is_list) and (task not in _FILES or first.kind == "bytes"):
+            return {"task": task}
+    return {}
+
+
+def _who_took_what(columns: Sequence[ColumnGuess]) -> dict[str, Any]:
+    """The fields of a recommendation, where some columns say who took what; empty elsewhere."""
+    others = [column for column in columns if column.name.lower() not in _TAKEN["rating"]]
+    if any(column.is_prose or column.is_nested for column in columns) or any(
+        _LABEL_NAMES.match(one.name) for one in others
+    ):
+        return {}
+    found: dict[str, Any] = {}
+    for role, names in _TAKEN.items():
+        fit = [one for one in columns if role != "rating" or one.kind in ("number", "integer")]
+        lower = {column.name.lower().replace("_", ""): column.name for column in fit}
+        given = next((lower[name] for name in names if name in lower), None)
+        if given is None and role in ("user", "item"):
+            return {}
+        if given is not None:
+            found[role] = given
+    return {"task": "recommendation", **found}
 
 
 def split_of(columns: Sequence[ColumnGuess]) -> str | None:

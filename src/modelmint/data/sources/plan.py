@@ -108,7 +108,7 @@ def reading_of(spec: SourceSpec, kind: Format) -> Reading:
     """How files of that format are read, as the spec says.
 
     Raises:
-        DataError: a header is given for a format whose columns have names of their own.
+        DataError: a header, or lines before it, are given for a format whose columns have names of their own.
     """
     if spec.header and kind.name not in {"csv", "tsv"}:
         raise DataError(
@@ -116,11 +116,18 @@ def reading_of(spec: SourceSpec, kind: Format) -> Reading:
             parameter="header",
             remedy="Leave it out, and name the columns in `text`, `label` and so on.",
         )
+    if spec.skip_rows and kind.name not in {"csv", "tsv", "excel"}:
+        raise DataError(
+            f"skip_rows: is for CSV, TSV and Excel; the source is read as {kind.name}",
+            parameter="skip_rows",
+            remedy="Leave it out.",
+        )
     return Reading(
         known=(getattr(spec, "text", ""), getattr(spec, "label", "")),
         encoding=spec.encoding,
         delimiter=spec.delimiter,
         header=spec.header,
+        skip_rows=spec.skip_rows,
         quote=spec.quote,
         guarded=spec.guarded,
         max_chars=spec.max_source_chars,

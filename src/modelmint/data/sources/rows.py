@@ -72,6 +72,8 @@ class Reading:
     delimiter: str | None = None
     header: Sequence[str] = ()
     """The columns of a text table without a header line."""
+    skip_rows: int = 0
+    """How many lines of a text table, or rows of a sheet, stand before the header."""
     quote: str = '"'
     guarded: bool = False
     """Whether cells were guarded against being run as formulas (`formulas.safe_cell`), which is taken back."""

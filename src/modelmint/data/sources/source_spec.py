@@ -36,6 +36,8 @@ class SourceSpec(Spec):
     """What separates CSV cells; found from the header and the first rows where it is not given."""
     header: tuple[Column, ...] = ()
     """The names of the columns of a CSV or TSV file whose first line is a row already. Empty: the first line has them."""
+    skip_rows: int = Field(default=0, ge=0, le=10_000)
+    """How many lines (of a sheet: rows) stand before the header of a CSV, TSV or Excel file: a title, a date."""
     quote: Annotated[str, StringConstraints(max_length=1)] = '"'
     """The quote character of CSV; empty for files without quoting."""
     guarded: bool = False

@@ -76,11 +76,31 @@ def span(given: Any) -> Span:
 
 
 def label_studio_spans(record: Record) -> dict[str, Any]:
-    """The spans of the first annotation that was not cancelled."""
+    """The spans of the first annotation that was not cancelled; on the tokens that the text is made of, where its data
+    has them.
+    """
     results = _results(record, "labels")
     names = {str(result.get("to_name")): result for result in results}
     text = _studio_text(record, next(iter(names), None))
-    return tagged(text, [span(result["value"]) for result in results])
+    found = [span(result["value"]) for result in results]
+    tokens = _list(record["data"].get("tokens"))
+    known = all(isinstance(token, str) for token in tokens) and " ".join(tokens) == text
+    return (_on_tokens(tokens, found) if known else None) or tagged(text, found)
+
+
+def _on_tokens(tokens: Sequence[str], spans: Sequence[Span]) -> dict[str, list[str]] | None:
+    """The tags of tokens that are known, joined by spaces; None where a span does not begin and end with one."""
+    begins, ends, place = dict[int, int](), dict[int, int](), 0
+    for at, token in enumerate(tokens):
+        begins[place], ends[place + len(token)] = at, at
+        place += len(token) + 1
+    tags = ["O"] * len(tokens)
+    for start, end, kind in sorted(set(spans)):
+        if start not in begins or end not in ends or any(tag != "O" for tag in tags[begins[start] : ends[end] + 1]):
+            return None
+        for at in range(begins[start], ends[end] + 1):
+            tags[at] = f"{'B' if at == begins[start] else 'I'}-{kind}"
+    return {"tokens": list(tokens), "tags": tags}
 
 
 def label_studio_choices(record: Record) -> dict[str, Any]:

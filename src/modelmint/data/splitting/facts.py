@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from modelmint.data.facts import counted, warning
 from modelmint.data.splitting.rows import SplitRows
-from modelmint.data.splitting.sides import LEAKED, SETS, TEST, TRAIN, Folds, Sides
+from modelmint.data.splitting.sides import LEAKED, NO_TIME, SETS, TEST, TRAIN, Folds, Sides
 from modelmint.data.splitting.strata import has_classes, label_counts
-from modelmint.data.splitting.times import written
+from modelmint.data.splitting.times import UNREADABLE, written
 from modelmint.data.splitting.units import Units
 
 NUM_TIME_BINS = 48
@@ -36,6 +36,7 @@ def splitting(
         "rows": len(rows),
         "sets": sets,
         "leaked": int((side == LEAKED).sum()),
+        "no_time": int((side == NO_TIME).sum()),
         "label_distance": _distance(sets["train"]["labels"], sets["test"]["labels"]),
         "units": units.num,
         "largest_unit": {"rows": int(sizes.max()), "share": round(int(sizes.max()) / max(len(rows), 1), 4)},
@@ -45,7 +46,7 @@ def splitting(
     }
     straddling = {name: one["straddling"] for name, one in together.items() if one["straddling"]}
     refused = [f"{count:,} values of {name} are in more than one set" for name, count in straddling.items()]
-    facts["warnings"] = [*label_warnings(rows, side), *_warnings(facts)]
+    facts["warnings"] = [*label_warnings(rows, side), *_warnings(facts), *_without_time(facts, rows)]
     facts["refused"] = refused
     return facts
 
@@ -73,7 +74,7 @@ def largest_unit(units: Units) -> npt.NDArray[np.int64]:
 
 
 def _set(rows: SplitRows, where: npt.NDArray[np.bool_], side: Sides) -> dict[str, Any]:
-    num_rows, num_all = int(where.sum()), int((side != LEAKED).sum())
+    num_rows, num_all = int(where.sum()), int((side < LEAKED).sum())
     about: dict[str, Any] = {
         "rows": num_rows,
         "share": round(num_rows / max(num_all, 1), 4),
@@ -98,7 +99,7 @@ def _together(rows: SplitRows, side: Sides) -> dict[str, dict[str, int]]:
     for name, number in {"text": text, **rows.keys}.items():
         there = number >= 0
         counts = np.bincount(number[there], minlength=1)
-        placed = there & (side != LEAKED)
+        placed = there & (side < LEAKED)
         low, high = np.full(len(counts), 127, np.int8), np.full(len(counts), -1, np.int8)
         np.minimum.at(low, number[placed], side[placed])
         np.maximum.at(high, number[placed], side[placed])
@@ -112,7 +113,8 @@ def _together(rows: SplitRows, side: Sides) -> dict[str, dict[str, int]]:
 
 
 def _times(times: npt.NDArray[np.int64], side: Sides, column: str) -> dict[str, Any]:
-    of_set = {name: times[side == code] for name, code in SETS.items()}
+    there = times != UNREADABLE
+    of_set, times = {name: times[(side == code) & there] for name, code in SETS.items()}, times[there]
     known = [(name, mine) for name, mine in of_set.items() if len(mine)]
     edges = np.unique(np.linspace(times.min(), times.max() + 1, NUM_TIME_BINS + 1).astype(np.int64))
     return {
@@ -164,6 +166,15 @@ def _warnings(facts: dict[str, Any]) -> list[dict[str, str]]:
     if facts["sets"]["validation"]["rows"] == 0:
         found.append(warning("no_validation", "no validation rows: the last epoch is kept, whichever is best"))
     return found
+
+
+def _without_time(facts: dict[str, Any], rows: SplitRows) -> list[dict[str, str]]:
+    if not facts["no_time"]:
+        return []
+    told = (
+        f"{facts['no_time']:,} rows have no time that can be read, and are put aside, such as {', '.join(rows.unread)}"
+    )
+    return [warning("no_time", told)]
 
 
 def _some(names: list[str]) -> str:

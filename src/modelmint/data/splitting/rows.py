@@ -34,7 +34,9 @@ class SplitRows:
     each: Ints | None
     """(N,) what is cut by itself: a number a value of that column, -1 for none."""
     times: Ints | None
-    """(N,) microseconds since 1970."""
+    """(N,) microseconds since 1970, or `UNREADABLE`."""
+    unread: Sequence[str]
+    """The first rows whose time cannot be read, with their cells."""
     targets: npt.NDArray[np.float64] | None
     """(N,) what a regression predicts, NaN where it is missing."""
 
@@ -53,7 +55,7 @@ def read_rows(
         each: the column each of whose values is cut by itself.
 
     Raises:
-        DataError: one of these columns is not there, or a row has no time that can be read.
+        DataError: one of these columns is not there, or most rows have no time that can be read.
     """
     form = form_of(data)
     columns = _columns(data, form, keys, time, each)
@@ -81,12 +83,12 @@ def read_rows(
         for _ in indexer.see([batch]):
             num_done += batch.num_rows
         ctx.say(num_done, data.num_rows * 2, f"{num_done:,} rows read")
-    if num_unread:
+    if num_unread * 2 > num_done:
         raise DataError(
-            f"time: each row must have a time in column {time!r}; {num_unread:,} of {num_done:,} rows have none that can "
+            f"time: rows must have a time in column {time!r}; {num_unread:,} of {num_done:,} rows have none that can "
             f"be read: {', '.join(unread)}{' and more' if num_unread > len(unread) else ''}",
             parameter="time",
-            remedy="Mend or take out those rows first. ISO 8601 dates and epoch numbers are read.",
+            remedy="Give a column of ISO 8601 dates (2026-11-22) or of epoch numbers.",
         )
     return SplitRows(
         form=form,
@@ -94,6 +96,7 @@ def read_rows(
         keys={name: _numbered(np.concatenate(parts)) for name, parts in values.items()},
         each=_numbered(np.concatenate(owners)) if each is not None else None,
         times=np.concatenate(times) if time is not None else None,
+        unread=unread,
         targets=np.concatenate(targets) if form.predicts == "number" else None,
     )
 

@@ -8,11 +8,11 @@ import numpy.typing as npt
 from modelmint.core.errors import DataError
 from modelmint.data.splitting.rows import SplitRows
 from modelmint.data.splitting.strata import strata
-from modelmint.data.splitting.times import newest
+from modelmint.data.splitting.times import UNREADABLE, newest
 from modelmint.data.splitting.units import Units, cut, deal
 from modelmint.data.text import mix
 
-TRAIN, VALIDATION, TEST, LEAKED = range(4)
+TRAIN, VALIDATION, TEST, LEAKED, NO_TIME = range(5)
 SETS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 Sides = npt.NDArray[np.int8]
@@ -43,7 +43,7 @@ def sides(wanted: Wanted, rows: SplitRows, units: Units, declared: Sides, seed: 
         declared: (N,) the sides that the source declares; a set with no row is cut from training.
 
     A row is `LEAKED` when a row of its unit is in a higher set (test above validation above training) that was
-    declared or cut by time: it can then be on neither side.
+    declared or cut by time: it can then be on neither side. It is `NO_TIME` when it has none to be cut by.
 
     Raises:
         DataError: too few rows or units for the folds, or all rows have one time.
@@ -58,6 +58,7 @@ def sides(wanted: Wanted, rows: SplitRows, units: Units, declared: Sides, seed: 
     side[(above > side) & (side == TRAIN)] = LEAKED
     side[(above == TEST) & (side == VALIDATION)] = LEAKED
     if rows.times is not None:
+        side[(side == TRAIN) & (rows.times == UNREADABLE)] = NO_TIME
         return side, None
     label = strata(rows.form, rows.index, rows.targets) if wanted.stratify else np.zeros_like(rows.index.label)
     free = side == TRAIN
@@ -100,7 +101,7 @@ def _last_of_each(
         max(1, int(size)) if size and missing[code] else 0
         for code, size in ((TEST, wanted.test), (VALIDATION, wanted.validation))
     )
-    free = np.flatnonzero((side == TRAIN) & (each >= 0))
+    free = np.flatnonzero((side == TRAIN) & (each >= 0) & (times != UNREADABLE))
     owner, fingerprint = each[free], rows.index.fingerprint[free]
     order = free[np.lexsort((mix(fingerprint, seed), times[free], owner))]
     starts = np.flatnonzero(np.diff(each[order], prepend=-1))
@@ -114,7 +115,7 @@ def _last_of_each(
 def _by_time(wanted: Wanted, times: Any, side: Sides, missing: dict[int, bool]) -> None:
     """The newest rows are test, the newest of the others validation; declared sets stay."""
     for code, size, most in ((TEST, wanted.test, None), (VALIDATION, wanted.validation, wanted.max_validation_rows)):
-        free = side == TRAIN
+        free = (side == TRAIN) & (times != UNREADABLE)
         num_wanted = quota(size, int(free.sum())) if missing[code] else 0
         if num_wanted < 1:
             continue
