@@ -6,9 +6,11 @@ Rows with the same outcome (truth, prediction) are alike to every statistic here
 drawing the outcomes' counts from a multinomial: the same distribution, without n times R numbers in memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +47,12 @@ class PairedTest:
         return self.num_first_only < self.num_second_only and self.p_value < alpha
 
 
-def bootstrap(statistic: Statistic, counts: Counts, *, seed: int) -> list[Figure]:
+def bootstrap(statistic: Statistic, counts: Counts, *, seed: int, names: Sequence[str] = ()) -> list[Figure]:
     """The statistics of an observed sample with percentile bootstrap intervals.
 
     Args:
         counts: (K,) how often each distinct outcome was seen; their sum is the number of rows, at least 1.
+        names: of the statistics; those with a name are kept inside `keeping`.
 
     Returns:
         One `Figure` a statistic, rounded to 6 digits; the same seed gives the same numbers. The interval is widened to
@@ -65,13 +68,41 @@ def bootstrap(statistic: Statistic, counts: Counts, *, seed: int) -> list[Figure
         statistic(random.multinomial(num_rows, counts / num_rows, size=min(chunk, NUM_RESAMPLES - start)))
         for start in range(0, NUM_RESAMPLES, chunk)
     ]
+    resampled = np.concatenate(drawn)
+    if (kept := _KEPT.get()) is not None:
+        kept |= {name: Resamples(len(counts), resampled[:, at]) for at, name in enumerate(names)}
     tail = (1 - CONFIDENCE) / 2
-    lows, highs = np.quantile(np.concatenate(drawn), [tail, 1 - tail], axis=0)
+    lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     lows, highs = np.minimum(lows, values), np.maximum(highs, values)
     return [
         Figure(value=round(float(value), 6), low=round(float(low), 6), high=round(float(high), 6), n=num_rows)
         for value, low, high in zip(values, lows, highs, strict=True)
     ]
+
+
+class Resamples(NamedTuple):
+    """The values (R,) of a statistic over resamples of so many outcomes.
+
+    Those of two models are paired, resample by resample, where the outcomes are the same rows in the same order, since
+    equal seeds draw equal rows.
+    """
+
+    num_outcomes: int
+    values: Floats
+
+
+@contextmanager
+def keeping() -> Iterator[dict[str, Resamples]]:
+    """Inside, what `bootstrap` draws for statistics with a name is kept under it, for the difference of two models."""
+    kept: dict[str, Resamples] = {}
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
+
+
+_KEPT: ContextVar[dict[str, Resamples] | None] = ContextVar("kept", default=None)
 
 
 def of_sums(
@@ -83,7 +114,8 @@ def of_sums(
         numbers: (N, K) what each row adds.
         combine: sums (R, K) -> the figures (R, S) in the order of `names`.
     """
-    found = bootstrap(lambda counts: combine(counts @ numbers), np.ones(len(numbers), dtype=np.int64), seed=seed)
+    rows = np.ones(len(numbers), dtype=np.int64)
+    found = bootstrap(lambda counts: combine(counts @ numbers), rows, seed=seed, names=names)
     return dict(zip(names, found, strict=True))
 
 

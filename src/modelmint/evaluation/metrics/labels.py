@@ -41,7 +41,7 @@ def measure(
         micro = _ratio(2 * num_right.sum(axis=1), both.sum(axis=1))
         return np.stack([micro, _mean(each), means[:, 0], means[:, 1], num_given.sum(axis=1) / num_rows], axis=1)
 
-    found = bootstrap(statistic, np.ones(len(asked), dtype=np.int64), seed=seed)
+    found = bootstrap(statistic, np.ones(len(asked), dtype=np.int64), seed=seed, names=METRICS)
     return dict(zip(METRICS, found, strict=True))
 
 
