@@ -170,7 +170,7 @@ def _unknown(line: str, words: list[str]) -> Iterator[str]:
             skip = False
         elif word.startswith("-"):
             flags.append(word)
-            option = next((one for one in command.params if word in one.opts), None)
+            option = next((one for one in command.params if word in (*one.opts, *one.secondary_opts)), None)
             if option is None and word not in ("-h", "--help", "--version"):
                 yield f"`{line.strip()}`: modelmint {path} has no option {word}"
             skip = isinstance(option, click.Option) and not option.is_flag

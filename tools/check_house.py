@@ -17,6 +17,7 @@ BROAD = {
     "src/modelmint/data/sources/parse_process.py",
     "src/modelmint/loop/durable.py",
     "src/modelmint/loop/process.py",
+    "src/modelmint/training/workers/worker.py",
 }
 """The named process boundaries, where `except Exception` may stand."""
 

@@ -134,8 +134,9 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
         name = schema["$ref"].rsplit("/", 1)[-1]
         owner = next((verb.name for verb in BUILT_IN if verb.spec.__name__ == name), None)
         return f"the fields of [{owner}](recipe.md#{owner})" if owner else _allowed(definitions[name], definitions)
-    if "anyOf" in schema:
-        return " or ".join(_allowed(choice, definitions) for choice in schema["anyOf"])
+    mixed = schema.get("anyOf") or [one for one in schema.get("oneOf", ()) if "$ref" not in one]
+    if mixed:  # choices that are told apart by their kind, not by a name
+        return " or ".join(_allowed(choice, definitions) for choice in schema.get("anyOf") or schema["oneOf"])
     if "oneOf" in schema or "enum" in schema or "const" in schema:
         return _choices(schema, definitions)
     kind = schema.get("type")

@@ -51,7 +51,7 @@ def run(quick: bool) -> dict[str, Any]:
     thresholds = {"options": {"thresholds": "per-label"}}
     return {
         **_learned("rt_polarity", one, few, *_labelled("rt_polarity"), floor=0.83),
-        **_learned("banking77", one, few, *_banking77(), floor=0.935),
+        **_learned("banking77", one, few, *banking77(), floor=0.935),
         **_learned("sms_spam", one, few, *_labelled("sms_spam")),
         **_learned("csl category", one, few | {"epochs": 1}, *(_table(f"csl/category_{part}") for part in PARTS)),
         **_learned("abt_buy", pair, {"max_tokens": 256} | few, *_offers("abt_buy")),
@@ -76,11 +76,11 @@ def _learned(
     with tempfile.TemporaryDirectory() as home:
         context = stage_context(Path(home), seed=SEED, num_threads=NUM_THREADS)
         began_s = time.perf_counter()
-        sets = [_dataset(context, part, task, given) for part, given in (("train", rows), ("validation", validation))]
+        sets = [dataset(context, part, task, given) for part, given in (("train", rows), ("validation", validation))]
         made = train(TrainSpec(**spec), TrainInputs(train=sets[0], validation=sets[1]), context)
         minutes = (time.perf_counter() - began_s) / 60
-        answers = open_model(made.model.files.folder()).predict(_columns(test))
-    figures = MEASURES[task](_columns(test), answers, seed=SEED)
+        answers = open_model(made.model.files.folder()).predict(columns(test))
+    figures = MEASURES[task](columns(test), answers, seed=SEED)
     main = next(iter(figures))
     return {
         f"{name}: {main}": {**figures[main], "floor": floor},
@@ -115,7 +115,7 @@ def _cheap(task: str, rows: Rows, test: Rows) -> dict[str, float]:
         else:
             model = LogisticRegression(C=10).fit(seen, [row["label"] for row in rows])
             answers = [{"label": label} for label in model.predict(asked)]
-    figures = MEASURES[task](_columns(test), answers, seed=SEED)
+    figures = MEASURES[task](columns(test), answers, seed=SEED)
     return {key: figure["value"] for key, figure in figures.items()} | _matches(task, test, answers)
 
 
@@ -153,7 +153,7 @@ def _labelled(name: str) -> tuple[Rows, Rows, Rows]:
     return tuple([row for row in rows if row["split"] == part] for part in PARTS)  # type: ignore[return-value]
 
 
-def _banking77() -> tuple[Rows, Rows, Rows]:
+def banking77() -> tuple[Rows, Rows, Rows]:
     rows, test = _table("banking77/train"), _table("banking77/test")
     return [row for at, row in enumerate(rows) if at % 10], rows[::10], test
 
@@ -192,11 +192,11 @@ def _table(path: str) -> Rows:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
 
 
-def _columns(rows: Rows) -> dict[str, list[Any]]:
+def columns(rows: Rows) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _dataset(context: StageContext, name: str, task: str, rows: Rows) -> Dataset:
+def dataset(context: StageContext, name: str, task: str, rows: Rows) -> Dataset:
     columns = FORMS[task].columns
     schema = pa.schema([pa.field("_row", pa.string()), *columns])
     given = [{"_row": f"{name}{at}"} | {key: row[key] for key in columns.names} for at, row in enumerate(rows)]

@@ -108,6 +108,37 @@ class Workspace:
 
         return write_pages(self.catalog, run, Path(folder))
 
+    def compare(self, *identifiers: str) -> JSON:
+        """Runs, models or trainings beside each other; the first is what the others are compared with.
+
+        Raises:
+            InputError: fewer than two or more than eight, one twice, or one that cannot be compared.
+        """
+        from modelmint.loop.tracking.compare import compare
+
+        return compare(self.catalog, identifiers)
+
+    def track(self, run: str, *, mlflow: str | None = None, tensorboard: Path | str | None = None) -> JSON:
+        """Tell others' trackers of a run: figures, curves, knobs and digests, never rows. Done twice, it stands there once.
+
+        Args:
+            mlflow: a tracking URI; MLFLOW_TRACKING_URI where neither is given.
+            tensorboard: a folder for event files, as TensorBoard's ``--logdir`` is.
+
+        Raises:
+            InputError: nowhere to send it to, a run that trained nothing, or a library that is not installed.
+            UnavailableError: the server does not answer.
+        """
+        from modelmint.loop.tracking.track import track
+
+        return track(self.catalog, run, mlflow=mlflow, tensorboard=Path(tensorboard) if tensorboard else None)
+
+    def compare_page(self, comparison: JSON) -> str:
+        """What `compare` found as one page of HTML, with the curves."""
+        from modelmint.loop.tracking.page import compare_page
+
+        return compare_page(self.catalog, comparison)
+
     def cancel(self, run: str) -> JSON:
         from modelmint.loop.runs import request_cancel
 
@@ -158,6 +189,12 @@ class Workspace:
         from modelmint.data.peek import peek
 
         return peek(source, **said)
+
+    def advise(self, dataset: Artifact | str, **how: Any) -> JSON:
+        """Every way to train for a dataset, or for a source's rows, ranked, with reasons: see `loop.advice.advice`."""
+        from modelmint.loop.advice import advice
+
+        return advice(self.catalog, dataset, **how)
 
     def diff(self, before: Artifact | str, after: Artifact | str) -> JSON:
         """What changed from one version of a dataset to another: rows, labels, columns, statistics."""

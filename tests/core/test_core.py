@@ -1,6 +1,7 @@
 """Errors, ids, hashing, money, settings."""
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -96,3 +97,12 @@ assert not opened, opened
 """
     done = subprocess.run([sys.executable, "-B", "-c", probe], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_library_of_ours_finds_the_package_that_fetches_and_runs_code(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text("raise SystemExit('was imported')\n")
+    code = "import modelmint, importlib.util\nprint(importlib.util.find_spec('kernels'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "None\n")

@@ -19,6 +19,7 @@ TASKS: dict[str, tuple[str, str, Sequence[str]]] = {
     "digits": ("fashion_mnist_small", "accuracy", (*FEW, "collect.max_rows=400")),
     "translate": ("multi30k_de_en", "bleu", (*FEW, "collect.max_rows=200", "train.options={num_beams: 1, max_target_tokens: 8}")),
     "writer": ("tinyshakespeare/input.txt.gz", "perplexity", ("train.max_steps=3", "collect.max_rows=300")),
+    "search": ("sms_spam/all.csv.gz", "accuracy", (*FEW, "collect.max_rows=400", "search.trials=3")),
     "similar": ("banking77", "recall_at_10", (*FEW, "collect.max_rows=400")),
     "sums": ("gsm8k", "answer_loss", (*FEW, "collect.max_rows=60", "train.architecture={name: transformer, width: 32, num_layers: 1, num_heads: 2}")),
 }  # fmt: skip

@@ -1,14 +1,17 @@
 """resolve: names to folders, and what is refused."""
 
+import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modelmint.core.errors import InputError, IntegrityError, UnavailableError
 from modelmint.training.bases import resolve, starter
 from modelmint.training.catalogue import CATALOGUE
+from modelmint.training.encoders import load_encoder
 
 
 def test_the_starter_is_on_this_machine_and_free_to_sell() -> None:
@@ -43,6 +46,24 @@ def test_pickled_weights_are_refused(base: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(InputError, match="pickled weights are not loaded"):
         resolve(str(folder))
+
+
+@pytest.mark.parametrize("place", ["modeling_own.Own", "someone/else--modeling_own.Own"])
+def test_a_base_that_needs_code_of_its_own_is_refused_and_the_code_not_run(
+    base: Path, tmp_path: Path, place: str
+) -> None:
+    folder = with_code(base, tmp_path, {"model_type": "own", "auto_map": {"AutoConfig": place, "AutoModel": place}})
+    with pytest.raises(
+        InputError, match=r"needs code of its own \(modeling_own\.Own\), and code of a base is never run"
+    ):
+        resolve(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_of_a_known_family_the_code_that_lies_beside_is_not_run(base: Path, tmp_path: Path) -> None:
+    folder = with_code(base, tmp_path, {"auto_map": {"AutoModel": "modeling_own.Own"}})
+    assert load_encoder(resolve(str(folder)).folder).config.model_type == "bert"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_folder_without_a_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
@@ -83,4 +104,15 @@ def test_modelscope_without_its_library_names_the_extra() -> None:
 
 
 def test_every_base_of_the_catalogue_says_what_one_must_know() -> None:
-    assert all(entry.licence and entry.languages and entry.size_bytes and entry.tasks for entry in CATALOGUE.values())
+    for entry in CATALOGUE.values():
+        assert all((entry.licence, entry.size_bytes, entry.num_layers, entry.hidden_size))
+        assert bool(entry.languages) == (entry.kind != "image")
+
+
+def with_code(base: Path, tmp_path: Path, changes: dict[str, Any]) -> Path:
+    """A copy whose config says that code must be run, with code that leaves a trace."""
+    folder = shutil.copytree(base, tmp_path / "coded")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    (folder / "modeling_own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Own: pass\n")
+    return folder

@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from modelmint import __version__
+from modelmint.cli import tracking
+from modelmint.cli.advise import advise
 from modelmint.cli.data import COMMANDS
 from modelmint.cli.options import as_json, exit_with, limit, open_workspace, output
 from modelmint.core.errors import ModelmintError
@@ -311,7 +313,7 @@ def keys_revoke(home: Path | None, key: str) -> None:
     click.echo(f"{key}: revoked")
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *tracking.COMMANDS, advise):
     modelmint.add_command(_command)
 
 

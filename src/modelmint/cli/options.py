@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,19 @@ def output(body: Any, as_json: bool, render: Callable[[Any], None]) -> None:
         click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
     else:
         render(body)
+
+
+def values(settings: Sequence[str]) -> dict[str, object]:
+    """``KEY=VALUE`` words as a mapping; values are YAML."""
+    import yaml
+
+    found: dict[str, object] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise click.BadParameter(f"must be KEY=VALUE; got {setting}", param_hint="--set")
+        found[key] = yaml.safe_load(text)
+    return found
 
 
 def exit_with(summary: dict[str, Any]) -> None:

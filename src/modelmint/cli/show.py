@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from modelmint.core.formats import size
@@ -15,6 +16,8 @@ Body = Mapping[str, Any]
 
 def show_run(body: Body) -> None:
     """A run: its stages, then its figures."""
+    from modelmint.loop.estimates import past_in_words
+
     out = console()
     table = titled_table(
         f"{body['name']}  {body['run']}  {body['status']}  {body['seconds']:.1f} s",
@@ -38,6 +41,8 @@ def show_run(body: Body) -> None:
         out.print(_variants(body["variants"]))
     if body["estimate"] or body["actual"]:
         out.print(_estimate(body))
+    if body["estimate"] and (said := past_in_words(body["past_estimates"])):
+        out.print(said, highlight=False)
     for line in _closing(body):
         out.print(line, highlight=False)
 
@@ -204,11 +209,30 @@ def _estimate(body: Body) -> Table:
             error = body["estimate_error"].get(key)
             table.add_row(
                 name,
-                write(expected[key]) if key in expected else "",
+                _with_most(write(expected[key]), expected, key) if key in expected else "",
                 write(took[key]) if key in took else "",
                 f"{error['error']:+.0%}" if error else "",
             )
     return table
+
+
+def _search(study: Body) -> str:
+    """What a search found, in a line."""
+    best, metric = study["best"], study["metric"]
+    form = ".1%" if metric in SHARES else ".4g"
+    values = ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in best["values"].items()
+    )
+    beside = f", {study['default']['score']:{form}} without it" if study["default"] else ""
+    return (
+        f"search: {values}: validation {metric} {best['score']:{form}}{beside} "
+        f"(trial {best['number'] + 1} of {sum(study['counts'].values())})"
+    )
+
+
+def _with_most(written: str, expected: Mapping[str, Any], key: str) -> str:
+    most_s = expected.get("most_seconds", 0.0)
+    return f"{written}, at most {_time(most_s)}" if key == "seconds" and most_s > expected[key] else written
 
 
 def _time(value: float) -> str:
@@ -216,7 +240,11 @@ def _time(value: float) -> str:
 
 
 def _closing(body: Body) -> list[str]:
-    lines = []
+    lines = [_search(body["search"])] if body.get("search") else []
+    if told := body.get("tracking"):
+        from modelmint.cli.tracking import told_mlflow
+
+        lines.append(told_mlflow(told))
     if parity := body["parity"]:
         verdict = "refused" if parity["refused"] else "passed"
         lines.append(
@@ -241,7 +269,11 @@ def list_rows(bodies: Sequence[Body], columns: Mapping[str, str | Callable[[Body
 
 
 def titled_table(title: str | None, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    # A title that is wider than its table would be wrapped.
+    said = None if title is None else Text.from_markup(title, overflow="ignore")
+    if said is not None:
+        said.no_wrap = True
+    table = Table(title=said, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(
             column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"

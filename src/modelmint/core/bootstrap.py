@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -20,6 +21,7 @@ QUIET = {
 
 
 def silence() -> None:
-    """Set each variable of `QUIET` unless the user has set it."""
+    """Set each variable of `QUIET` unless the user has set it; and let no library fetch code from the hub and run it."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]  # None: as if it were not installed

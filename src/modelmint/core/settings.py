@@ -10,6 +10,8 @@
 | MODELMINT_MACHINE_HOUR | 0.10 USD | what an hour of this machine costs: the base of every cost figure |
 | MODELMINT_WORKERS | 1 | how many runs a worker carries at a time |
 | MODELMINT_RAY_ADDRESS | | a Ray cluster (`host:6379`, `ray://host:10001`) for the stages that can run on one |
+| MLFLOW_TRACKING_URI | | where runs are told of when they end: a tracking server of MLflow (`http://host:5000`, `sqlite:///mlflow.db`) |
+| MLFLOW_EXPERIMENT_NAME | modelmint | the experiment there |
 | MODELMINT_ALLOW_PRIVATE_URLS | | hosts (name, name:port) and CIDR blocks of your own network that `source:` may name by URL |
 | MODELMINT_SECRET_… | | passwords of sources, named by `password_from`; read when they are used |
 """
@@ -36,6 +38,8 @@ class Settings:
     machine_hour: str = "0.10 USD"
     workers: int = 1
     ray_address: str | None = None
+    mlflow_tracking_uri: str | None = field(default=None, repr=False)  # may hold a password
+    mlflow_experiment: str | None = None
     allow_private_urls: tuple[str, ...] = ()
 
     @classmethod
@@ -52,6 +56,8 @@ class Settings:
             machine_hour=environ.get("MODELMINT_MACHINE_HOUR", "0.10 USD"),
             workers=_integer(environ, "MODELMINT_WORKERS", 1, low=1, high=64),
             ray_address=environ.get("MODELMINT_RAY_ADDRESS") or None,
+            mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
+            mlflow_experiment=environ.get("MLFLOW_EXPERIMENT_NAME") or None,
             allow_private_urls=tuple(
                 filter(None, environ.get("MODELMINT_ALLOW_PRIVATE_URLS", "").replace(" ", "").split(","))
             ),

@@ -38,6 +38,21 @@ def batches(dataset: Dataset, columns: Sequence[str] | None = None) -> Iterator[
             yield from file.iter_batches(batch_size=_batch_rows(file.metadata), columns=columns)
 
 
+def sample(dataset: Dataset, *, max_rows: int, max_bytes: int) -> Dataset:
+    """Every so many-th row, in memory: at most `max_rows` of them, and about `max_bytes`, reckoned by the first."""
+    stride, num_seen = 0, 0
+    drawn: list[pa.RecordBatch] = []
+    for batch in batches(dataset):
+        if not stride:
+            most = max(1, min(max_rows, max_bytes * batch.num_rows // max(batch.nbytes, 1)))
+            stride = max(1, -(-dataset.num_rows // most))
+        places = range(-num_seen % stride, batch.num_rows, stride)
+        num_seen += batch.num_rows
+        if places:
+            drawn.append(batch.take(pa.array(places, pa.int64())))
+    return in_memory(dataset.name, pa.Table.from_batches(drawn), dataset.facts)
+
+
 def column(dataset: Dataset, name: str) -> list[Any]:
     """One column as Python values."""
     values: list[Any] = read(dataset, [name]).column(name).to_pylist()

@@ -251,6 +251,7 @@ def _validated(document: Document, entry: _Entry, values: Mapping[str, Any]) -> 
         message = message.replace("a valid tuple", "a list").replace("a valid dictionary", "a mapping")
         # Neither a secret is shown nor a whole spec, which may hold one.
         shown = bool(first["loc"]) and (str(first["loc"][0]) not in fields or fields[str(first["loc"][0])].repr)
+        shown = shown and "; got " not in message
         raise document.error(path, message + (f"; got {first['input']!r:.200}" if shown else "")) from error
 
 

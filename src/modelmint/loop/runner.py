@@ -6,6 +6,7 @@ a crash and then does no harm.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -20,6 +21,8 @@ from modelmint.loop.plan import Plan, Step
 from modelmint.loop.runs import ENDED, finish_run, run_row, stage_rows, update_run, update_stage
 from modelmint.loop.stages import Verb, call, verbs
 from modelmint.loop.supervise import stage_folder, supervise
+from modelmint.loop.tracking.track import at_end
+from modelmint.loop.turns import in_turn
 
 
 def begin(catalog: Catalog, run: str, worker: str) -> Plan | None:
@@ -66,7 +69,8 @@ def broke(catalog: Catalog, run: str, position: int, error: Exception) -> JSON:
 
 
 def finish(catalog: Catalog, run: str, answer: JSON) -> None:
-    """Set the run's end from its last stage's answer."""
+    """Set the run's end from its last stage's answer, when the trackers that were asked for know of it."""
+    at_end(catalog, run, answer["status"])
     finish_run(catalog, run, answer["status"], answer["error"])
 
 
@@ -90,7 +94,11 @@ def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
         catalog.forget_result(key)
         found = None
     if found is None:
-        found = _run_fresh(catalog, run, plan, position, inputs=inputs, key=key, started=started)
+        with in_turn(
+            _checkpoints(catalog, key).with_suffix(".lock"), lambda: _wait(catalog, run, position)
+        ) as was_held:
+            found = catalog.find_result(key) if was_held and not plan.fresh else None
+            found = found or _run_fresh(catalog, run, plan, position, inputs=inputs, key=key, started=started)
     ours = found["run"] == run
     update_stage(
         catalog,
@@ -132,7 +140,7 @@ def _run_fresh(
     started: float,
 ) -> JSON:
     step = plan.steps[position]
-    folder, checkpoints = stage_folder(catalog), catalog.settings.scratch / "checkpoints" / key
+    folder, checkpoints = stage_folder(catalog), _checkpoints(catalog, key)
     try:
         answer = supervise(
             catalog,
@@ -166,6 +174,16 @@ def _run_fresh(
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return catalog.find_result(key) or result
+
+
+def _checkpoints(catalog: Catalog, key: str) -> Path:
+    return catalog.settings.scratch / "checkpoints" / key
+
+
+def _wait(catalog: Catalog, run: str, position: int) -> None:
+    update_stage(catalog, run, position, message="waiting for another run that is making the very same")
+    if run_row(catalog, run)["cancel_requested"]:
+        raise CancelledRunError("cancelled while it waited for another run")
 
 
 def _resolve(catalog: Catalog, run: str, step: Step) -> dict[str, list[str]]:

@@ -14,8 +14,9 @@ from modelmint.core.errors import CancelledRunError, ModelmintError, NotFoundErr
 from modelmint.core.ids import new_id
 from modelmint.core.types import JSON
 from modelmint.loop import leases
-from modelmint.loop.estimates import compared
+from modelmint.loop.estimates import compared, past
 from modelmint.loop.plan import Plan
+from modelmint.loop.tracking.told import told_of
 
 ENDED = ("succeeded", "failed", "refused", "cancelled")
 
@@ -155,7 +156,7 @@ def run_summary(catalog: Catalog, run: str) -> JSON:
             for stage in stages
         ]
     }
-    return body | _figures(catalog, ids)
+    return body | _figures(catalog, ids) | {"tracking": told_of(catalog, run)}
 
 
 def _head(row: Mapping[Any, Any]) -> JSON:
@@ -175,15 +176,18 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
     """What the reports of a run say, under the names that scripts rely on."""
     reports = {
         role: catalog.report(ids[role][0])
-        for role in ("preflight", "training", "evaluation", "compression", "parity", "release", "card")
+        for role in ("preflight", "search", "training", "evaluation", "compression", "parity", "release", "card")
         if ids.get(role)
     }
     facts = {role: report.facts for role, report in reports.items()}
     measured = {role: report.measured for role, report in reports.items()}
     timed = measured.get("compression", {}).get("variants", {})
     release = facts.get("release")
-    estimate, actual = measured.get("preflight", {}).get("estimate"), measured.get("training") or None
+    estimate = measured.get("preflight", {}).get("estimate")
+    actual = dict(measured.get("training", {}))
+    actual.pop("pace", None)  # hundreds of points, which stay in the report
     return {
+        "search": _study(facts["search"]) if "search" in facts else None,
         "metrics": facts.get("evaluation", {}).get("metrics", {}),
         "baseline": facts.get("evaluation", {}).get("baseline"),
         "gates": facts.get("evaluation", {}).get("gates", []),
@@ -193,10 +197,17 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
         "parity": facts.get("parity"),
         "deployment": active_revision(catalog, release["endpoint"], ids) if release else None,
         "estimate": estimate,
-        "actual": actual,
+        "actual": actual or None,
         "estimate_error": compared(estimate, actual),
+        "past_estimates": past(catalog) if estimate else {"runs": 0},
         "reports": {role: report.id for role, report in reports.items()},
     }
+
+
+def _study(facts: JSON) -> JSON:
+    """A search in short."""
+    names = ("metric", "best", "default", "importances", "counts", "ended_by")
+    return {name: facts[name] for name in names}
 
 
 def active_revision(catalog: Catalog, endpoint: str, ids: Mapping[str, Sequence[str]]) -> JSON | None:

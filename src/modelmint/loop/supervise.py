@@ -86,7 +86,7 @@ def supervise(
         raise StageError(
             f"{step.name}: its process died ({_cause(child.returncode)})",
             parameter=step.name,
-            remedy=f"The log is at {log}. A kill without a word is most often a lack of memory: give it a smaller batch_size.",
+            remedy=f"The log is at {log}. A kill without a word is most often a lack of memory: give it less at once, in a training by a smaller micro_batch_size; then run the same again.",
         )
     if "error" in answer:
         raise from_dict(answer["error"])

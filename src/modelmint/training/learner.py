@@ -4,7 +4,7 @@ Shapes: b rows of a batch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -111,6 +111,14 @@ class Learner(ABC, Generic[Examples]):
     def weight(self, batch: Batch) -> float:
         """What the loss of a batch is divided by: rows, tokens that are predicted, or the sum of their weights."""
 
+    def num_tokens(self, batch: Batch) -> tuple[int, int] | None:
+        """The tokens that the model reads of a batch, without padding and with it; None where rows have none.
+
+        By default counted from the masks in the batch.
+        """
+        masks = list(_masks(batch))
+        return (sum(int(one.sum()) for one in masks), sum(one.numel() for one in masks)) if masks else None
+
     @abstractmethod
     def loss(self, model: "nn.Module", batch: Batch) -> "Tensor":
         """() the sum of the losses of a batch; divided by `weight` it is what is minimised."""
@@ -136,6 +144,10 @@ class Learner(ABC, Generic[Examples]):
         """
         raise NotImplementedError
 
+    def expected_rounds(self, num_validation_rows: int) -> int:  # noqa: ARG002  # fewer where those stop it
+        """How many of the `rounds` a fit beside so many validation rows is likely to need, found on the training rows."""
+        return self.rounds
+
     def told(self) -> JSON:
         """More for the training report."""
         return {}
@@ -154,3 +166,11 @@ class Learner(ABC, Generic[Examples]):
 
 
 BUCKET_BATCHES = 32
+
+
+def _masks(batch: Batch) -> "Iterator[Tensor]":
+    for name, value in batch.items():
+        if isinstance(value, dict):
+            yield from _masks(value)
+        elif name in ("attention_mask", "target_mask"):
+            yield value

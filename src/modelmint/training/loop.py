@@ -3,24 +3,39 @@
 Equal jobs give equal bits on one machine, however often they were interrupted.
 """
 
+import ctypes
+import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import StageError
+from modelmint.training import pace, parting
 from modelmint.training.checkpoints import Saver, copy_into
-from modelmint.training.learner import Score
+from modelmint.training.epochs import end_epoch, follow_average
+from modelmint.training.learner import Batch
+from modelmint.training.methods.four_bits import num_weights
 from modelmint.training.methods.tune import after_step, extra_loss
 from modelmint.training.optimization import learning_rate_factor
+from modelmint.training.ranks import ALONE, Ranks
 from modelmint.training.run import Job, Place, Run
 
 MAX_POINTS = 400
+OUT_OF_MEMORY = (
+    "out of memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "could not create a primitive",
+    "could not create a memory",
+    "can't start new thread",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,28 +49,41 @@ class Fitted:
     """Parameters that moved; counted before a method is merged into the base."""
 
 
-def fit(job: Job, *, checkpoints: Path, say: Callable[[int, int, str], None], check: Callable[[], None]) -> Fitted:
+def fit(
+    job: Job,
+    *,
+    checkpoints: Path,
+    say: Callable[[int, int, str], None],
+    check: Callable[[], None],
+    after_epoch: Callable[[Run], None] | None = None,
+    ranks: Ranks = ALONE,
+) -> Fitted:
     """Train, going on from a checkpoint where there is one. The best epoch's weights are kept where one can be told.
 
     Args:
         check: called at every step; what it raises ends the run, after a checkpoint.
+        after_epoch: called when an epoch is scored, before it is in a checkpoint: a run that is killed there calls it
+            again. What it raises ends the run.
+        ranks: the processes that train together; each calls this with an equal job, and gets the same.
 
     Raises:
         StageError: the loss is no finite number; a checkpoint from before that step is kept.
     """
     with _deterministic():
-        run = Run.begin(job)
+        run = Run.begin(job, ranks)
         saver = Saver(run, checkpoints)
-        if saver.resume():
+        if saver.resume(say):
             say(run.place.step, run.total_steps, "going on from a checkpoint")
         while not run.is_over:
             for rows in _rest_of_epoch(run):
                 _step_or_smaller(run, rows, say)
                 say(run.place.step, run.total_steps, _message(run))
-                _check(check, saver)
+                _check(check, saver, ranks)
                 saver.save_if_due()
-            _end_epoch(run)
-            saver.save()
+            end_epoch(run)
+            if after_epoch is not None:
+                after_epoch(run)
+            saver.save_if_due(at_end_of_epoch=True)
         saver.count_time()
         return _fitted(run)
 
@@ -68,34 +96,61 @@ def step(run: Run, rows: Sequence[int]) -> None:
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     run.model.train()
+    here = run.ranks.part(rows)
     size = place.micro_batch_size or len(rows)
-    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+    parts = [here[at : at + size] for at in range(0, len(here), size)]
     batches = [
         learner.batch(learner.train, part, run.accelerator.device)
         for part in ([rows] if learner.whole_batches else parts)
     ]
     if learner.whole_batches:
         batches[0]["rows_at_once"] = size
-    total = sum(learner.weight(batch) for batch in batches)
-    loss_value = 0.0
-    for batch in batches:
-        loss = learner.loss(run.model, batch) / total
-        loss_value += loss.item()
-        run.accelerator.backward(loss)
-    _finite("loss", loss_value, place.step)
-    if (penalty := extra_loss(run.model, learner.setting.spec.method)) is not None:
-        run.accelerator.backward(penalty)
-    norm = _finite(
-        "gradient", float(run.accelerator.clip_grad_norm_(run.model.parameters(), knobs.max_grad_norm)), place.step
+    idle = batches[:1] or [learner.batch(learner.train, rows[:1], run.accelerator.device)] if run.is_parted else []
+    total, *tokens = run.ranks.sums(
+        sum(learner.weight(batch) for batch in batches), *(pace.tokens_of(learner, batches) or (0, 0))
     )
-    run.optimizer.step()
+    loss_value = _gradients(run, batches, total, idle * (run.ranks.most(len(batches)) - len(batches)) if idle else [])
+    norm = _finite("gradient", float(run.accelerator.clip_grad_norm_(run.model.parameters(), knobs.max_grad_norm)), run)
+    _move_weights(run)
     after_step(run.model, place.step)
     run.optimizer.zero_grad()
-    _follow_average(run)
+    follow_average(run)
     _note(run, loss_value, norm, knobs.learning_rate * factor)
     place.batch += 1
     place.num_seen += len(rows)
-    place.train_seconds += monotonic_s() - started_s
+    took_s = monotonic_s() - started_s
+    place.train_seconds += took_s
+    pace.note(place, seconds=took_s, num_rows=len(rows), tokens=(int(tokens[0]), int(tokens[1])))
+
+
+def _gradients(run: Run, batches: Sequence[Batch], total: float, idle: Sequence[Batch]) -> float:
+    """Fill in the gradients of a whole batch, of which `batches` are this rank's part, and give its loss.
+
+    Args:
+        idle: are computed and count for nothing: the parts of a model meet in every batch of every rank.
+    """
+    loss_value, short = 0.0, None
+    try:
+        for batch in batches:
+            loss = run.job.learner.loss(run.model, batch) / total
+            loss_value += loss.item()
+            run.accelerator.backward(loss)
+        for batch in idle:
+            run.accelerator.backward(0.0 * run.job.learner.loss(run.model, batch))
+    except (MemoryError, RuntimeError) as error:
+        if run.ranks.size == 1 or run.is_parted or not is_out_of_memory(error):
+            raise
+        short = error  # the others wait for this rank's sums, and must learn of it there
+    loss_value, num_short = run.ranks.sums(loss_value, float(short is not None))
+    if num_short:
+        raise MemoryError("out of memory, on one of the workers") from short
+    _finite("loss", loss_value, run)
+    method = run.job.learner.setting.spec.method
+    if run.ranks.is_first and (penalty := extra_loss(run.model, method)) is not None:
+        run.accelerator.backward(penalty)
+    if not run.is_parted:  # there the sums are of its own making
+        run.ranks.sum_gradients(run.model)
+    return loss_value
 
 
 def _step_or_smaller(run: Run, rows: Sequence[int], say: Callable[[int, int, str], None]) -> None:
@@ -106,20 +161,50 @@ def _step_or_smaller(run: Run, rows: Sequence[int], say: Callable[[int, int, str
             return step(run, rows)
         except (MemoryError, RuntimeError) as error:
             size = run.place.micro_batch_size or len(rows)
-            if not is_out_of_memory(error) or size == 1:
+            if not is_out_of_memory(error):
                 raise
+            if size == 1:
+                raise StageError(
+                    "micro_batch_size: this machine's memory must hold a step; it does not even for one row of "
+                    f"max_tokens {run.job.knobs.max_tokens}",
+                    parameter="micro_batch_size",
+                    remedy="Lower train.max_tokens, set train.gradient_checkpointing, or take a smaller base.",
+                ) from error
         run.optimizer.zero_grad()
         torch.set_rng_state(random)
         run.place.micro_batch_size = max(1, size // 2)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _give_memory_back()
         say(run.place.step, run.total_steps, f"memory did not hold {size} rows at once: going on with {size // 2}")
 
 
+def _give_memory_back() -> None:
+    """What the failed step held: the C library keeps it in pieces else, of which none is large enough."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _move_weights(run: Run) -> None:
+    """The optimizer's step; where memory ends in it some weights have moved, so that it cannot be made again."""
+    try:
+        run.optimizer.step()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise StageError(
+            f"optimizer: this machine's memory must hold what {run.job.knobs.optimizer} keeps beside the weights; it "
+            "does not",
+            parameter="optimizer",
+            remedy="Set train.optimizer to sgd or adafactor, or train.method to lora, which trains few weights.",
+        ) from error
+
+
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether PyTorch or Python says so."""
+    """Whether PyTorch, oneDNN or Python says so; oneDNN says no more than that it could not create something."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
+    return isinstance(error, MemoryError) or any(words in said for words in OUT_OF_MEMORY)
 
 
 def _rest_of_epoch(run: Run) -> Iterator[list[int]]:
@@ -129,72 +214,20 @@ def _rest_of_epoch(run: Run) -> Iterator[list[int]]:
         yield rows
 
 
-def _end_epoch(run: Run) -> None:
-    place = run.place
-    place.epoch += 1
-    place.batch = 0
-    score = _validate(run) if run.job.learner.num_rows()[1] else None
-    row = {
-        "epoch": place.epoch,
-        "train_loss": round(place.loss_sum / max(place.loss_steps, 1), 6),
-        "validation_loss": round(score.loss, 6) if score and score.loss is not None else None,
-    }
-    if score is not None:
-        row[f"validation_{score.metric}"] = round(score.value, 6)
-        row |= {f"validation_{name}": round(value, 6) for name, value in score.also.items()}
-    place.history.append(row)
-    place.loss_sum, place.loss_steps = 0.0, 0
-    if score is None or not run.can_choose:
-        place.best, place.best_epoch = score, place.epoch
-        if run.average:
-            run.best_weights = _kept(run.average)
-    elif score.is_as_good_as(place.best):
-        if place.best is None or score.is_better_than(place.best):
-            place.best = score
-        place.best_epoch = place.epoch
-        run.best_weights = _kept(run.average or run.model.state_dict())
-
-
-def _validate(run: Run) -> Score:
-    if not run.average:
-        return run.job.learner.score(run.model)
-    moving = _kept(run.model.state_dict())
-    copy_into(run.model, run.average)
-    try:
-        return run.job.learner.score(run.model)
-    finally:
-        copy_into(run.model, moving)
-
-
-def _kept(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-
-
 def _fitted(run: Run) -> Fitted:
     if run.best_weights:
         copy_into(run.model, run.best_weights)
-    model = run.accelerator.unwrap_model(run.model, keep_fp32_wrapper=False).cpu()
-    model.train(False)
-    sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
+    if run.is_parted:
+        parting.gather_into(run.whole, run.model.state_dict())
+    model = run.whole if run.whole is not None else run.accelerator.unwrap_model(run.model, keep_fp32_wrapper=False)
+    model.cpu().train(False)
+    num_parameters, num_trained = num_weights(model)
     return Fitted(
         model=model,
         place=run.place,
-        num_parameters=sum(size for size, _ in sizes),
-        num_trained=sum(size for size, is_trained in sizes if is_trained),
+        num_parameters=num_parameters,
+        num_trained=num_trained,
     )
-
-
-def _follow_average(run: Run) -> None:
-    decay = run.job.knobs.ema
-    if not decay:
-        return
-    decay = min(decay, (1 + run.place.step) / (10 + run.place.step))  # the first steps are far from where it ends
-    with torch.no_grad():
-        for name, tensor in run.model.state_dict().items():
-            if tensor.is_floating_point():
-                run.average[name].lerp_(tensor, 1 - decay)
-            else:
-                run.average[name].copy_(tensor)
 
 
 def _note(run: Run, loss: float, norm: float, rate: float) -> None:
@@ -211,15 +244,24 @@ def _note(run: Run, loss: float, norm: float, rate: float) -> None:
     point["gradient_norm"] += (norm - point["gradient_norm"]) / num
 
 
-def _finite(what: str, value: float, step_number: int) -> float:
-    if not math.isfinite(value):
+def _finite(what: str, value: float, run: Run) -> float:
+    if math.isfinite(value):
+        return value
+    number, knobs = run.place.step + 1, run.job.knobs
+    spoilt = next((name for name, weight in run.model.named_parameters() if not weight.isfinite().all()), None)
+    if spoilt is not None and number == 1:
         raise StageError(
-            f"learning_rate: the {what} must stay a finite number; at step {step_number + 1} it is {value}",
-            parameter="learning_rate",
-            remedy="Lower train.learning_rate, for example to a third, or set train.precision to fp32. What was learned "
-            "before this step is kept, and the same run goes on from it.",
+            f"base: its weights must be finite numbers; those of {spoilt} are not, so that the {what} at step 1 is {value}",
+            parameter="base",
+            remedy="Take another base, or download this one again.",
         )
-    return value
+    cause = "16-bit arithmetic" if run.job.precision == "fp16" else "a learning rate that is too high"
+    raise StageError(
+        f"learning_rate: the {what} must stay a finite number; at step {number} it is {value}, most likely by {cause}",
+        parameter="learning_rate",
+        remedy=f"Lower train.learning_rate ({knobs.learning_rate:g}), for example to a third, lower train.max_grad_norm, or "
+        "set train.precision to fp32. The last checkpoint, from before that step, is kept.",
+    )
 
 
 def _message(run: Run) -> str:
@@ -229,12 +271,15 @@ def _message(run: Run) -> str:
     return f"epoch {place.epoch + 1} of {run.job.epochs}, loss {loss:.3f}, {rows_per_s:.0f} rows/s"
 
 
-def _check(check: Callable[[], None], saver: Saver) -> None:
+def _check(check: Callable[[], None], saver: Saver, ranks: Ranks) -> None:
+    ended = None
     try:
         check()
-    except StageError:
+    except StageError as error:
+        ended = error
+    if ranks.agreed(ended is not None):
         saver.save()
-        raise
+        raise ended or StageError("timeout_s: the first worker ended the training", parameter="timeout_s")
 
 
 @contextmanager

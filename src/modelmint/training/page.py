@@ -12,6 +12,12 @@ from modelmint.core.pages import Headline, Section, figure, page, pair, table
 from modelmint.training.tabular import page as tabular
 
 MB = 1_000_000
+PACE = (
+    ("examples_per_s", "Rows a second", "of one step, or the mean of several", 1),
+    ("tokens_per_s", "Tokens a second", "that were computed, without padding", 1),
+    ("memory_bytes", "Memory in MB", "that the process held, after a step", MB),
+    ("gpu_memory_bytes", "Memory of the GPU in MB", "that the process held, after a step", MB),
+)
 TITLES = {"accuracy": "Accuracy", "f1": "F1", "bleu": "BLEU", "loss": "Loss", "perplexity": "Perplexity"}
 
 
@@ -32,13 +38,18 @@ def training_page(facts: Mapping[str, Any], measured: Mapping[str, Any], *, name
                 note=f"{facts['curve'][0]['loss']:.3f} at the first step" if facts["curve"] else "",
             ),
             Headline(name="time", value=_time(measured["seconds"]), note=f"{measured['examples_per_s']:,.0f} rows/s"),
-            Headline(name="memory", value=f"{measured['memory_bytes'] / MB:,.0f} MB", note=str(measured["cost"])),
+            Headline(
+                name=_whose_memory(measured),
+                value=f"{measured['memory_bytes'] / MB:,.0f} MB",
+                note=str(measured["cost"]),
+            ),
         ],
         sections=[
             one
             for one in (
                 *tabular.sections(facts),
                 _curves(facts, metric),
+                _pace(measured),
                 _epochs(history),
                 _model(facts),
                 _knobs(facts),
@@ -67,7 +78,7 @@ def _best(facts: Mapping[str, Any], metric: str | None) -> list[Headline]:
         return []
     kept = next((row for row in facts["history"] if row["epoch"] == facts["best_epoch"]), facts["history"][-1])
     note = f"on {facts['num_validation_rows']:,} validation rows"
-    return [Headline(name=_title(metric), value=_written(metric, kept[f"validation_{metric}"]), note=note)]
+    return [Headline(name=title_of(metric), value=written_as(metric, kept[f"validation_{metric}"]), note=note)]
 
 
 def _curves(facts: Mapping[str, Any], metric: str | None) -> Section | None:
@@ -83,9 +94,9 @@ def _curves(facts: Mapping[str, Any], metric: str | None) -> Section | None:
     ]  # fmt: skip
     if len(history) > 1 and metric is not None:
         values = [(float(row["epoch"]), float(row[f"validation_{metric}"])) for row in history]
-        said = _said("score", f"{_title(metric)} by epoch", values[0][1], values[-1][1])
+        said = _said("score", f"{title_of(metric)} by epoch", values[0][1], values[-1][1])
         drawing = charts.curves(said, [("accent deep", values)], percent=metric == "accuracy")
-        drawn.append(figure(drawing, _title(metric), "by epoch, on the validation rows"))
+        drawn.append(figure(drawing, title_of(metric), "by epoch, on the validation rows"))
     small = [
         figure(
             charts.curves(_said(key, title, curve[0][key], curve[-1][key]), [("accent mid", _points(curve, key))]), title, note
@@ -96,6 +107,22 @@ def _curves(facts: Mapping[str, Any], metric: str | None) -> Section | None:
         )
     ]  # fmt: skip
     return Section(heading="How it went", parts=[pair(*drawn), pair(*small)])
+
+
+def _pace(measured: Mapping[str, Any]) -> Section | None:
+    pace = measured.get("pace", {})
+    if len(pace.get("step", ())) < 2:
+        return None
+    drawn = [
+        figure(charts.curves(_said(key, title, values[0], values[-1]), [("accent mid", list(points))]), title, note)
+        for key, title, note, unit in PACE
+        if key in pace
+        for values in ([value / unit for value in pace[key]],)
+        for points in (zip(map(float, pace["step"]), values, strict=True),)
+    ]
+    padding = f"; {percent(measured['padding'])} of what was computed was padding" if "padding" in measured else ""
+    pairs = [pair(*drawn[at : at + 2]) for at in range(0, len(drawn), 2)]
+    return Section(heading="How fast it went", note=f"Steps alone, by step{padding}.", parts=pairs)
 
 
 def _epochs(history: Sequence[Mapping[str, Any]]) -> Section:
@@ -124,10 +151,19 @@ def _knobs(facts: Mapping[str, Any]) -> Section:
     for part in ("method", "options"):
         given = facts["hyperparameters"][part]
         knobs |= {f"{part}.{name}": value for name, value in given.items()}
-    shown = [[name, "" if value is None else str(value)] for name, value in sorted(knobs.items())]
+    shown = [[name, "–" if value is None else str(value)] for name, value in sorted(knobs.items())]
     half = -(-len(shown) // 2)
     parts: list[Markup] = [table(["knob", "value"], shown[:half]), table(["knob", "value"], shown[half:])]
-    return Section(heading="Knobs", note="All of them, those that were not set too.", parts=[pair(*parts)])
+    return Section(
+        heading="Knobs", note=f"All of them, those that were not set too.{_found(facts)}", parts=[pair(*parts)]
+    )
+
+
+def _found(facts: Mapping[str, Any]) -> str:
+    if not (found := facts.get("found")):
+        return ""
+    values = ", ".join(f"{name} {value}" for name, value in found["values"].items())
+    return f" A search of {found['num_trials']} trials found {values}."
 
 
 def _warnings(facts: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
@@ -149,16 +185,23 @@ def _said(name: str, title: str, first: float, last: float) -> Said:
     return Said(name=name, title=title, about=f"{title}: from {first:.4g} to {last:.4g}")
 
 
-def _title(metric: str) -> str:
+def title_of(metric: str) -> str:
+    """A metric's name as a heading."""
     return TITLES.get(metric, metric.replace("_", " ").capitalize())
 
 
-def _written(metric: str, value: float) -> str:
+def written_as(metric: str, value: float) -> str:
+    """A metric's value, as people read it."""
     return percent(value) if metric == "accuracy" else f"{value:.3f}"
 
 
 def _cell(value: Any) -> str:
     return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _whose_memory(measured: Mapping[str, Any]) -> str:
+    workers = measured.get("workers", 1)
+    return "memory" if workers == 1 else f"memory of each of {workers} workers"
 
 
 def _time(seconds: float) -> str:

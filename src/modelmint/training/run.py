@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from modelmint.core.hashing import digest
 from modelmint.core.types import JSON
+from modelmint.training import parting
 from modelmint.training.knobs import Knobs
 from modelmint.training.learner import Learner, Score
 from modelmint.training.optimization import choose_precision
 from modelmint.training.optimizers import make_optimizer
+from modelmint.training.ranks import ALONE, Ranks
 
 MIN_VALIDATION_ROWS = 50
 """With fewer, a validation score says too little to stop by it or to choose the best epoch by it."""
@@ -57,7 +59,7 @@ class Place:
     """Where a run stands: all of its state that is neither a tensor nor fixed at the start.
 
     `loss_sum` is over the `loss_steps` of this epoch; `curve` has a point a step or, where there are many, the mean of
-    several; `train_seconds` counts steps alone, `seconds` everything.
+    several; `train_seconds` counts steps alone, `saving_seconds` checkpoints, `seconds` everything.
     """
 
     epoch: int = 0
@@ -67,10 +69,13 @@ class Place:
     best_epoch: int = 0
     history: list[JSON] = field(default_factory=list)
     curve: list[JSON] = field(default_factory=list)
+    pace: list[JSON] = field(default_factory=list)
+    """Beside each point of the curve what its steps took (`training.pace`)."""
     loss_sum: float = 0.0
     loss_steps: int = 0
     num_seen: int = 0
     train_seconds: float = 0.0
+    saving_seconds: float = 0.0
     seconds: float = 0.0
     micro_batch_size: int | None = None
     """Smaller than was asked for where memory did not hold it."""
@@ -96,16 +101,25 @@ class Run:
     place: Place
     best_weights: dict[str, Tensor]
     average: dict[str, Tensor]
+    ranks: Ranks = ALONE
+    is_parted: bool = False
+    whole: nn.Module | None = None
+    """Where the model is in parts: the first rank's copy of all of it, which is as new as its last use made it."""
 
     @classmethod
-    def begin(cls, job: Job) -> Self:
+    def begin(cls, job: Job, ranks: Ranks = ALONE) -> Self:
         """The first step of a run: its weights depend on the job alone."""
         accelerator = _accelerator(job.precision)
         torch.manual_seed(job.seed)
         job.learner.num_steps = job.total_steps
         model = job.learner.build()
+        ranks.same(model.state_dict().values())
+        whole, is_parted = None, ranks.size > 1 and job.learner.setting.spec.sharding == "full"
+        if is_parted:
+            parting.must_fit(job.learner.setting.spec.method, job.knobs, job.precision, model)
+            model, whole = parting.parted(model, ranks, accelerator.device)
         model, optimizer = accelerator.prepare(model, make_optimizer(model, job.knobs, head=job.learner.head))
-        torch.manual_seed(job.seed)
+        torch.manual_seed(job.seed + ranks.rank)  # else dropout left out the same numbers on every rank
         average = (
             {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if job.knobs.ema else {}
         )
@@ -118,6 +132,9 @@ class Run:
             place=Place(micro_batch_size=job.knobs.micro_batch_size),
             best_weights={},
             average=average,
+            ranks=ranks,
+            is_parted=is_parted,
+            whole=whole,
         )
 
     @property

@@ -1,6 +1,6 @@
 """The parameters of a training. Those that are null are the task's own: `knobs.resolve` fills them in."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -11,6 +11,7 @@ from modelmint.training.scratch.spec import Architecture, TokenizerSpec
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 ClassWeights = Literal["none", "balanced"]
 Optimizer = Literal["adamw", "adam", "sgd", "adagrad", "adafactor", "muon"]
+Sharding = Literal["none", "full"]
 Schedule = Literal["linear", "cosine", "constant", "inverse-sqrt", "polynomial"]
 
 
@@ -95,6 +96,12 @@ class TrainSpec(Spec):
     """
     gradient_checkpointing: bool | None = None
     """Compute the states of the layers twice in place of keeping them: less memory, a third more time."""
+    workers: int = Field(default=1, ge=1, le=1024)
+    """Processes that train together, each on its part of every batch: of this machine, one a GPU where there are some,
+    or with `engine: ray` of a cluster. They give what one gives, but for rounding and where dropout falls."""
+    sharding: Sharding = "none"
+    """`full` parts weights, gradients and the optimizer's moments over the workers (FSDP), for a model whose training one
+    GPU does not hold; `none` keeps all of them in each worker, which is faster."""
 
     @model_validator(mode="before")
     @classmethod
@@ -102,3 +109,11 @@ class TrainSpec(Spec):
         if isinstance(given, dict) and "base" not in given and (given.get("architecture") or given.get("tokenizer")):
             return {**given, "base": "none"}
         return given
+
+    @model_validator(mode="after")
+    def _parts_need_workers(self) -> Self:
+        if self.sharding == "full" and self.workers == 1:
+            raise ValueError(
+                "sharding: must be none with one worker; got full. Set train.workers, or take sharding out"
+            )
+        return self

@@ -1,5 +1,6 @@
 """Tuning methods: each learns, trains little, repeats itself exactly, and answers from its folder as it did."""
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -17,11 +18,14 @@ from modelmint.training.train import TrainOutputs
 from tests.tiny_base import questions
 
 Learn = Callable[..., TrainOutputs]
+HAS_BITS = importlib.util.find_spec("bitsandbytes") is not None
+needs_bits = pytest.mark.skipif(not HAS_BITS, reason="the extra `qlora` is not installed")
 METHODS: dict[str, dict[str, Any]] = {
     "freeze": {"num_layers": 1},
     "lora": {"rank": 4},
     "rslora": {"rank": 4},
     "dora": {"rank": 4},
+    "qlora": {"rank": 4},
     "adalora": {"rank": 4},
     "ia3": {},
     "adapter": {"width": 8},
@@ -29,6 +33,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "prompt": {"num_tokens": 4},
     "p-tuning": {"num_tokens": 4, "width": 16},
 }
+NAMES = [pytest.param(name, marks=needs_bits) if name == "qlora" else name for name in METHODS]
 BESIDE = ("adapter", "prefix", "prompt", "p-tuning")
 """What is laid beside the base, since it cannot be merged into its weights."""
 MODEL = "model.safetensors"
@@ -43,7 +48,7 @@ def renamed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "label": f"old {row['label']}"} for row in rows]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_it_learns_and_trains_less_than_the_whole(learn: Learn, context: StageContext, name: str) -> None:
     base = learn(renamed(questions(200)), renamed(questions(60, seed=9)), epochs=4).model.files.folder()
     shutil.rmtree(context.checkpoints)
@@ -55,7 +60,7 @@ def test_it_learns_and_trains_less_than_the_whole(learn: Learn, context: StageCo
     assert made.training.facts["trained_parameters"] < made.training.facts["parameters"]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_run_stopped_at_some_steps_gives_equal_artifacts(learn: Learn, context: StageContext, name: str) -> None:
     whole = learn(questions(32), method=method(name))
     shutil.rmtree(context.checkpoints)
@@ -75,7 +80,7 @@ def test_what_cannot_be_merged_leaves_the_base_as_it_was(learn: Learn, base: Pat
     assert not json.dumps(sorted(path.name for path in (folder / "tuning").iterdir())).count(".bin")
 
 
-@pytest.mark.parametrize("name", ["lora", "adalora", "ia3"])
+@pytest.mark.parametrize("name", ["lora", "adalora", "ia3", pytest.param("qlora", marks=needs_bits)])
 def test_what_can_be_merged_is_a_plain_folder(learn: Learn, base: Path, name: str) -> None:
     folder = learn(questions(32), method=method(name)).model.files.folder()
     assert not (folder / "tuning").exists()

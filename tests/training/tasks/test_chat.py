@@ -139,6 +139,7 @@ def test_packing_changes_nothing_but_rounding(learn: Learn, context: StageContex
     assert packed.training.facts["curve"][0]["loss"] == pytest.approx(
         apart.training.facts["curve"][0]["loss"], rel=1e-5
     )
+    assert packed.training.measured["padding"] < apart.training.measured["padding"]
 
 
 def test_a_long_chat_loses_its_oldest_turns_and_keeps_the_system(causal: Path) -> None:

@@ -75,6 +75,12 @@ def test_queries_find_what_they_should(embedded: Embedded) -> None:
     assert after > before + 0.1
 
 
+def test_the_tokens_of_both_sides_are_counted(embedded: Embedded) -> None:
+    measured = embedded(questions(64), epochs=1).training.measured
+    assert measured["tokens_per_s"] > 2 * 4 * measured["examples_per_s"]  # two texts of four words or more a pair
+    assert 0 < measured["padding"] < 0.6
+
+
 def test_two_runs_give_equal_folders(embedded: Embedded) -> None:
     found = [digests(embedded(questions(64), options={"hard_negatives": 1}).model.files.folder()) for _ in range(2)]
     assert found[0] == found[1]

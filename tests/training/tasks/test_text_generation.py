@@ -88,6 +88,12 @@ def test_it_learns(learn: Learn, kind: str, packing: str) -> None:
     assert perplexity(learn(songs(150), kind=kind, epochs=6, options={"packing": packing})) < 2.5
 
 
+def test_blocks_have_no_padding_and_rows_have_some(learn: Learn) -> None:
+    blocks, rows = (learn(songs(30), options={"packing": packing}).training.measured for packing in ("blocks", "rows"))
+    assert blocks["padding"] == 0
+    assert 0 < rows["padding"] < 0.5
+
+
 @each
 def test_two_runs_give_equal_artifacts(learn: Learn, kind: str) -> None:
     one, other = learn(songs(20), kind=kind), learn(songs(20), kind=kind)

@@ -10,6 +10,7 @@ from modelmint.business.keys import Key
 from modelmint.catalog import names
 from modelmint.core.types import JSON
 from modelmint.data.diff import diff
+from modelmint.loop.advice import advice
 from modelmint.trust.licences import verdict
 
 router = APIRouter(tags=["catalog"])
@@ -33,6 +34,32 @@ class PinBody(BaseModel):
 
     reason: Annotated[str, Field(max_length=255)] = ""
     """A sentence for those who come later."""
+
+
+class AdviceBody(BaseModel):
+    """What is wanted of the training."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    task: Annotated[str, Field(max_length=63)] | None = None
+    """What to train for; null is what the rows are for."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """The most that the training may take."""
+    cost: Annotated[str, Field(max_length=63)] | None = None
+    """The most that it may cost, like ``0.50 USD``, in place of minutes."""
+    sell: bool = True
+    """A model that may not be sold is of no use."""
+    only_local: bool = False
+    """Only bases that are on the server's machine."""
+    probes: Annotated[int, Field(ge=0, le=20)] = 0
+    """How many are tried, which takes two minutes at most; 0 ranks by what is known alone."""
+
+
+@router.post("/v1/datasets/{identifier}/advice", dependencies=[needs("admin")])
+def advise(identifier: str, body: AdviceBody, shared: Shared) -> JSON:
+    """Every way to train for a dataset, ranked, with the reason for each."""
+    asked = body.model_dump(exclude={"probes"})
+    return advice(shared.catalog, shared.catalog.dataset(identifier), num_probed=body.probes, **asked)
 
 
 @router.get("/v1/datasets/{before}/diff/{after}", dependencies=[needs("admin")])

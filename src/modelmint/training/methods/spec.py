@@ -46,6 +46,23 @@ class Lora(Spec):
     """Names that linear layers end in; none is all linear layers."""
 
 
+class QLora(Spec):
+    """LoRA above a base whose linear layers are kept in four bits a weight (NF4): a seventh of their memory
+    (Dettmers et al. 2023). The extra `qlora`. What was trained is added to the unpacked weights at the end.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"learning_rate": 2e-3, "head_learning_rate": 3e-3, "encoder_dropout": 0.0}
+    name: Literal["qlora"] = "qlora"
+    rank: int = Field(default=16, ge=1, le=1024)
+    """How thin the matrices are."""
+    alpha: int = Field(default=32, ge=1)
+    """The product is scaled by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the thin matrices."""
+    targets: tuple[str, ...] = ()
+    """Names that linear layers end in; none is all linear layers."""
+
+
 class AdaLora(Spec):
     """LoRA whose ranks are moved during training to the layers that need them (Zhang et al. 2023)."""
 
@@ -104,5 +121,5 @@ class PTuning(Spec):
     """Numbers in the network's inner layers."""
 
 
-AnyMethod: TypeAlias = Full | Freeze | Lora | AdaLora | Ia3 | Adapter | Prefix | Prompt | PTuning
+AnyMethod: TypeAlias = Full | Freeze | Lora | QLora | AdaLora | Ia3 | Adapter | Prefix | Prompt | PTuning
 Method = Annotated[AnyMethod, Field(discriminator="name")]

@@ -19,6 +19,7 @@ from modelmint.training.methods.adapter import (
     with_adapters,
     without_adapters,
 )
+from modelmint.training.methods.four_bits import to_four_bits, to_whole_weights
 from modelmint.training.methods.spec import (
     AdaLora,
     Adapter,
@@ -30,6 +31,7 @@ from modelmint.training.methods.spec import (
     Prefix,
     Prompt,
     PTuning,
+    QLora,
 )
 
 FOLDER = "tuning"
@@ -70,6 +72,8 @@ def tuned(base: Any, method: AnyMethod, *, kind: str = "FEATURE_EXTRACTION", num
         with_adapters(base, width=method.width)
         freeze_but_adapters(base)
         return base
+    if isinstance(method, QLora):
+        to_four_bits(base)
     from peft import get_peft_model
 
     try:
@@ -85,6 +89,7 @@ def tuned(base: Any, method: AnyMethod, *, kind: str = "FEATURE_EXTRACTION", num
 
 def plain(encoder: Any) -> Any:
     """The base with what was trained merged into its weights, where the method can; else as it is."""
+    to_whole_weights(encoder)
     return encoder.merge_and_unload() if hasattr(encoder, "merge_and_unload") and _merges(encoder) else encoder
 
 
@@ -159,7 +164,7 @@ def load_moving_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 def _gone_on_with(base: Any, method: AnyMethod) -> Any:
     """A model to start from whose method could not be merged: the same one goes on."""
-    if isinstance(method, Full | Freeze | Lora | AdaLora | Ia3):
+    if isinstance(method, Full | Freeze | Lora | QLora | AdaLora | Ia3):
         raise InputError(
             f"method: must be that of the model to start from, whose parts cannot be merged; got {method.name}",
             parameter="method",
@@ -184,7 +189,7 @@ def _frozen(base: Any, method: Freeze) -> Any:
 def _config(method: AnyMethod, base: Any, kind: str, num_steps: int) -> Any:
     import peft
 
-    if isinstance(method, Lora):
+    if isinstance(method, Lora | QLora):
         return peft.LoraConfig(
             task_type=kind,
             r=method.rank,

@@ -130,6 +130,7 @@ def _written(setting: Setting, tokenizer: Tokenizer, special: SpecialTokens, mak
         model = make(setting, tokenizer.get_vocab_size())
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    model.should_save_on_this_rank = lambda _is_main: True  # of several workers each writes a folder of its own
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, special, folder, setting.knobs.max_tokens)
     return folder

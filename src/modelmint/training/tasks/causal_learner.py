@@ -97,6 +97,10 @@ class CausalLearner(Learner[Examples], Generic[Examples]):
         """As `laid_out`, in blocks of `max_tokens` where this base can be packed."""
         return laid_out(rows, self.pad_id, device, block_tokens=self.max_tokens if self.packs else None)
 
+    def num_tokens(self, batch: Batch) -> tuple[int, int]:
+        laid = [value for value in batch.values() if isinstance(value, LaidOut)]
+        return sum(one.num_tokens for one in laid), sum(one.inputs["input_ids"].numel() for one in laid)
+
     def save(self, model: nn.Module, folder: Path) -> None:
         save_causal(model.encoder, folder, stop_ids=self.tokens.stop_ids, pad_id=self.pad_id)
         save_tokenizer(self.folder, folder, self.tokens.tokenizer, chat_template=self.tokens.template.source)
@@ -120,6 +124,8 @@ class LaidOut:
     taught_bt: Tensor
     row_bt: Tensor
     num_rows: int
+    num_tokens: int
+    """Without padding."""
 
     def losses(self, logits_btv: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """(n,) the cross entropy of the tokens that are taught, block after block; only their logits become fp32."""
@@ -156,6 +162,7 @@ def laid_out(
         taught_bt=taught_bt[:, 1:].to(device),
         row_bt=row_bt[:, 1:].to(device),
         num_rows=len(rows),
+        num_tokens=sum(lengths),
     )
 
 

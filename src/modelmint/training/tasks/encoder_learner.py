@@ -34,7 +34,7 @@ class TokenRows:
 class EncoderLearner(Learner[TokenRows]):
     """Reads texts by the base's tokenizer, trains only the rows of the embedding that they use, saves the encoder.
 
-    A task adds `read_rows` (called once for training and once for validation), `new_model` around an encoder, and what
+    A task adds `read_rows` (called once for training and once for validation), `new_model` around `encoder`, and what
     `Learner` asks for beyond that.
     """
 
@@ -65,15 +65,17 @@ class EncoderLearner(Learner[TokenRows]):
         """
 
     @abstractmethod
-    def new_model(self, encoder: Any) -> nn.Module:
+    def new_model(self) -> nn.Module:
         """The model around an encoder, which must be its attribute `encoder`."""
 
+    def encoder(self) -> Any:
+        """The encoder that it starts from."""
+        return load_encoder(self.folder, dropout=self.knobs.encoder_dropout, on_cpu=not torch.cuda.is_available())
+
     def build(self) -> nn.Module:
-        on_cpu = not torch.cuda.is_available()
-        encoder = load_encoder(self.folder, dropout=self.knobs.encoder_dropout, on_cpu=on_cpu)
+        model = self.new_model()
         if self.knobs.gradient_checkpointing:
-            encoder.gradient_checkpointing_enable()
-        model = self.new_model(encoder)
+            model.encoder.gradient_checkpointing_enable()
         self.prepare(model)
         return model
 

@@ -63,8 +63,8 @@ class MultiLabelClassification(PooledLearner):
             hot_bl[row, label_ids] = 1.0
         return hot_bl
 
-    def new_model(self, encoder: Any) -> MeanPoolClassifier:
-        model = super().new_model(encoder)
+    def new_model(self) -> MeanPoolClassifier:
+        model = super().new_model()
         self._positive_weight_l: Tensor | None = None
         if self.knobs.class_weights == "balanced":
             num_positive_l = self.tensor_of(self.train.targets).sum(dim=0).clamp(min=1)

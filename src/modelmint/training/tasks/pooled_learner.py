@@ -66,7 +66,8 @@ class PooledLearner(EncoderLearner):
         """Rows of the columns `texts` as token ids."""
         return TokenRows(token_ids=self.tokenize(texts[0]), targets=targets, weights=weights)
 
-    def new_model(self, encoder: Any) -> MeanPoolClassifier:
+    def new_model(self) -> MeanPoolClassifier:
+        encoder = self.encoder()
         known = encoder.config.id2label
         encoder.config.id2label = dict(enumerate(self.outputs))
         encoder.config.label2id = {name: at for at, name in enumerate(self.outputs)}

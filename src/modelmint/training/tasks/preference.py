@@ -16,12 +16,13 @@ from typing import Literal, Self
 
 import torch
 from pydantic import Field, model_validator
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from modelmint.core import tables
 from modelmint.core.errors import InputError
-from modelmint.core.hashing import digest
+from modelmint.core.hashing import digest, file_digest
 from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Dataset
 from modelmint.training.causal import CausalModel
@@ -217,9 +218,9 @@ class Preference(CausalLearner[PreferenceExamples]):
 
 
 def _kept(path: Path | None, ask: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What `ask` gives; read from the file where it is there, since it has its name only when it is whole."""
-    if path is not None and path.is_file():
-        return {name: tensor.clone() for name, tensor in load_file(path).items()}
+    """What `ask` gives; read from the file where it is there and is what was written."""
+    if path is not None and (before := _whole(path)) is not None:
+        return before
     said = ask()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,8 +228,18 @@ def _kept(path: Path | None, ask: Callable[[], dict[str, Tensor]]) -> dict[str, 
         save_file(said, partial)
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
+        path.with_suffix(".sha256").write_text(file_digest(partial), encoding="ascii")
         partial.replace(path)
     return said
+
+
+def _whole(path: Path) -> dict[str, Tensor] | None:
+    try:
+        if path.with_suffix(".sha256").read_text(encoding="ascii", errors="replace") != file_digest(path):
+            return None
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError):
+        return None
 
 
 __all__ = ["Preference", "PreferenceExamples"]

@@ -101,7 +101,8 @@ class QuestionAnswering(EncoderLearner):
             weights=[weights[kept[one.row]] for one in passages] if weights else None,
         )
 
-    def new_model(self, encoder: Any) -> Headed:
+    def new_model(self) -> Headed:
+        encoder = self.encoder()
         encoder.config.num_labels = 2
         model = new_headed(encoder, KIND, dropout=self.knobs.head_dropout)
         inherit_labels(model, head_weights(self.folder, model.head), {0: "start", 1: "end"}, ("start", "end"))

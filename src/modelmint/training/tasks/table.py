@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.types import JSON, Dataset
+from modelmint.training.catalogue import Kind
 from modelmint.training.knobs import NAMES, Knobs, resolve
 from modelmint.training.spec import TrainSpec
 
@@ -100,6 +101,8 @@ class Task:
     """What the methods' learning rates, which were found on encoders, are multiplied by."""
     has_base: bool = True
     """False where it always starts from nothing."""
+    base_kind: Kind = "encoder"
+    """Which bases it can start from."""
     starter: str = "starter"
     """What `base: starter`, which is a base for texts, means to it."""
 
@@ -200,7 +203,7 @@ TASKS = {task.name: task for task in (
          from_nothing={"learning_rate": 1e-3, "epochs": 20, "encoder_dropout": 0.1}),
     Task(name="image-classification", forms=("image-classification",), answer="one of the labels, with a score",
          code=f"{_HERE}.image_classification:ImageClassification",
-         predictor=f"{_HERE}.image_classification:load_images", metrics=f"{_METRICS}.classification:measure_answers", served="onnx",
+         predictor=f"{_HERE}.image_classification:load_images", metrics=f"{_METRICS}.classification:measure_answers", base_kind="image", served="onnx",
          architectures=("cnn",), starter="none", reads=PIXELS, from_nothing=CNN),
     Task(name="audio-classification", forms=("audio-classification",), answer="one of the labels, with a score",
          code=f"{_HERE}.audio_classification:AudioClassification",
@@ -208,7 +211,7 @@ TASKS = {task.name: task for task in (
          architectures=("cnn",), starter="none", has_base=False, reads=PIXELS - {"head_learning_rate", "gradient_checkpointing"}, from_nothing=CNN),
     Task(name="text-generation", forms=("text-generation",), answer="how surprised it is by the text",
          code=f"{_HERE}.text_generation:TextGeneration", predictor=f"{_HERE}.language_model:load_language_model",
-         metrics=f"{_METRICS}.language:measure", served="generation", starter="none",
+         metrics=f"{_METRICS}.language:measure", base_kind="decoder", served="generation", starter="none",
          architectures=("transformer", "lstm"), reads=LANGUAGE, defaults={**LANGUAGE_MODEL, "learning_rate": 5e-5, "epochs": 3},
          from_nothing={"learning_rate": 3e-3, "epochs": 20, "encoder_dropout": 0.1, "weight_decay": 0.1}),
     Task(name="masked-language-model", forms=("text-generation", "text-classification"), answer="how surprised it is by words that are hidden",
@@ -218,16 +221,16 @@ TASKS = {task.name: task for task in (
          from_nothing={"learning_rate": 1e-3, "epochs": 30, "encoder_dropout": 0.1}),
     Task(name="chat", forms=("chat",), answer="what the assistant says next, and how surprised it is by the row's own answers",
          code=f"{_HERE}.chat:Chat",
-         predictor=f"{_HERE}.chat_model:load_chat", metrics=f"{_METRICS}.chat:measure", served="generation",
+         predictor=f"{_HERE}.chat_model:load_chat", metrics=f"{_METRICS}.chat:measure", base_kind="decoder", served="generation",
          reads=WRITTEN, architectures=("transformer", "lstm"), defaults=CHATS, method_rate=0.1,
          from_nothing={"learning_rate": 2e-3, "epochs": 10, "encoder_dropout": 0.1, "weight_decay": 0.1}),
     Task(name="preference", forms=("preference",), answer="how likely each of the two answers is",
          code=f"{_HERE}.preference:Preference",
-         predictor=f"{_HERE}.preference_model:load_preference", metrics=f"{_METRICS}.preferences:measure", served="generation",
+         predictor=f"{_HERE}.preference_model:load_preference", metrics=f"{_METRICS}.preferences:measure", base_kind="decoder", served="generation",
          reads=WRITTEN, defaults={**CHATS, "epochs": 1, "learning_rate": 5e-6, "warmup": 0.1}, method_rate=0.025),
     Task(name="text2text-generation", forms=("text2text-generation",), answer="a text",
          code=f"{_HERE}.text2text:Text2Text", predictor="modelmint.training.writing:load_writer",
-         metrics=f"{_METRICS}.translation:measure", served="torch", starter="none",
+         metrics=f"{_METRICS}.translation:measure", base_kind="seq2seq", served="torch", starter="none",
          architectures=("transformer",), reads=ALL - {"class_weights", "head_learning_rate", "head_dropout"},
          defaults={"epochs": 3, "learning_rate": 3e-4, "max_tokens": 256, "encoder_dropout": 0.1},
          from_nothing={"learning_rate": 1e-3, "epochs": 20, "batch_size": 64, "warmup": 0.1}),

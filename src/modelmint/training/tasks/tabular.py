@@ -25,7 +25,7 @@ from modelmint.training.knobs import NAMES
 from modelmint.training.labels import label_names
 from modelmint.training.learner import Batch, Learner, Score, Setting
 from modelmint.training.optimization import class_weights
-from modelmint.training.tabular.boosting import fit_trees
+from modelmint.training.tabular.boosting import expected_rounds, fit_trees
 from modelmint.training.tabular.columns import Columns, Floats
 from modelmint.training.tabular.fitting import Fit, Rows, Target, mean_loss, probabilities
 from modelmint.training.tabular.linear import Inputs, fit_linear
@@ -111,6 +111,18 @@ class TableLearner(Learner[Rows]):
             "num_seen": len(self.train) * len(fit.history),
             "train_seconds": monotonic_s() - began_s,
         }
+
+    def expected_rounds(self, num_validation_rows: int) -> int:
+        if isinstance(self.how, Boosting):
+            return expected_rounds(
+                self.how,
+                self.train,
+                num_validation_rows if num_validation_rows >= MIN_VALIDATION_ROWS else 0,
+                self.target,
+                categories=self.columns.category_places,
+                num_threads=torch.get_num_threads(),
+            )
+        return self.rounds
 
     def build(self) -> nn.Module:
         return TableNetwork(self.how, self._inputs, self.target.num_outputs, self.knobs.head_dropout)
@@ -214,6 +226,8 @@ class TableLearner(Learner[Rows]):
         return found
 
     def _raw_of(self, model: nn.Module, numbers: Floats) -> Floats:
+        if isinstance(model, Whole):
+            return model.fitted.raw(numbers)
         raw_nl = network_outputs(model, numbers)
         return raw_nl if self.classifies else raw_nl * self._spread + self._middle
 

@@ -35,8 +35,8 @@ class TextClassification(PooledLearner):
     def tensor_of(self, targets: Sequence[Any]) -> Tensor:
         return torch.tensor(targets)
 
-    def new_model(self, encoder: Any) -> MeanPoolClassifier:
-        model = super().new_model(encoder)
+    def new_model(self) -> MeanPoolClassifier:
+        model = super().new_model()
         self._class_weights: Tensor | None = None
         if self.knobs.class_weights == "balanced":
             self._class_weights = class_weights(self.train.targets, len(self.outputs))

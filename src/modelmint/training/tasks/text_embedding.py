@@ -62,7 +62,8 @@ class TextEmbedding(EncoderLearner):
     def read_rows(self, dataset: Dataset, role: str) -> Pairs:
         return read_pairs(dataset, role, self.tokenize)
 
-    def new_model(self, encoder: Any) -> MeanEncoder:
+    def new_model(self) -> MeanEncoder:
+        encoder = self.encoder()
         width = int(encoder.config.hidden_size)
         if wrong := [size for size in self.setting.options.dimensions if not 1 <= size <= width]:
             raise InputError(
@@ -101,6 +102,11 @@ class TextEmbedding(EncoderLearner):
             "also_right": torch.from_numpy(examples.right(queries, candidates)).to(device),
             "weights": torch.tensor(weights).to(device),
         }
+
+    def num_tokens(self, batch: Batch) -> tuple[int, int]:
+        size, sides = batch["rows_at_once"], [[len(row) for row in batch[name]] for name in ("queries", "candidates")]
+        parts = [lengths[at : at + size] for lengths in sides for at in range(0, len(lengths), size)]
+        return sum(map(sum, parts)), sum(max(part) * len(part) for part in parts)
 
     def weight(self, batch: Batch) -> float:
         return float(batch["weights"].sum())

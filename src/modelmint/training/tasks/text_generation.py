@@ -130,6 +130,9 @@ class TextGeneration(Learner[Pieces]):
     def _fill(self) -> int:
         return self.stop_ids[0] if self.stop_ids else 0
 
+    def num_tokens(self, batch: Batch) -> tuple[int, int]:
+        return int((batch["labels"] != NOT_PREDICTED).sum()), batch["labels"].numel()
+
     def weight(self, batch: Batch) -> float:
         return float((batch["labels"] != NOT_PREDICTED).sum())
 

@@ -69,20 +69,17 @@ class TextReranking(EncoderLearner):
         weights = row_weights(dataset) if role == "train" else None
         return RankRows(token_ids=self.tokenize(lists.texts), targets=(), weights=weights, lists=lists)
 
-    def new_model(self, encoder: Any) -> nn.Module:
-        raise NotImplementedError("the model is read with its head")
-
-    def build(self) -> nn.Module:
+    def new_model(self) -> nn.Module:
         model = load_cross_encoder(
             self.folder, dropout=self.knobs.encoder_dropout, on_cpu=not torch.cuda.is_available()
         )
         self._typed = int(getattr(model.encoder.config, "type_vocab_size", 0) or 0) > 1
         self._pair = open_pair_tokenizer(self.folder, self.knobs.max_tokens, typed=self._typed)
-        if self.knobs.gradient_checkpointing:
-            model.encoder.gradient_checkpointing_enable()
-        self.prepare(model)
-        keep_trained(model)
         return model
+
+    def prepare(self, model: nn.Module) -> None:
+        super().prepare(model)
+        keep_trained(model)
 
     def lengths(self, examples: Any) -> Sequence[int]:
         sizes = [len(row) for row in examples.token_ids]

@@ -11,7 +11,6 @@ Shapes: b windows of a batch, t tokens of its longest one, w words, l tags.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +93,8 @@ class TokenClassification(EncoderLearner):
             weights=[weights[window.row] for window in windows] if weights else None,
         )
 
-    def new_model(self, encoder: Any) -> Headed:
+    def new_model(self) -> Headed:
+        encoder = self.encoder()
         known = dict(encoder.config.id2label)
         encoder.config.id2label = dict(enumerate(self.tags))
         encoder.config.label2id = {tag: at for at, tag in enumerate(self.tags)}
