@@ -90,5 +90,8 @@ def no_thread_left() -> Iterator[None]:
     """Every test ends the threads it began."""
     before = set(threading.enumerate())
     yield
-    left = [thread for thread in set(threading.enumerate()) - before if not thread.daemon and thread.is_alive()]
+    left = [thread for thread in set(threading.enumerate()) - before if not thread.daemon]
+    for thread in left:
+        thread.join(timeout=2)  # transformers ends the threads that read weights without waiting for them
+    left = [thread for thread in left if thread.is_alive()]
     assert not left, f"threads left running: {left}"

@@ -183,12 +183,12 @@ def fill(disk: Path) -> None:
     (disk / "ballast").write_bytes(b"\0" * max(0, free - 20_000))
 
 
-def short_of_memory(tmp_path: Path, base: Path, *, memory_mb: int) -> dict[str, Any]:
-    """What a training of 8,192 rows at once says and answers in a process that may hold so much more."""
-    spec = {"epochs": 1, "batch_size": 8192, "max_tokens": 16, "min_steps": 0, "precision": "fp32"}
+def short_of_memory(tmp_path: Path, base: Path, *, num_rows: int, memory_mb: int) -> dict[str, Any]:
+    """What a training of so many rows at once says and answers in a process that may hold so much more."""
+    spec = {"epochs": 1, "batch_size": num_rows, "max_tokens": 16, "min_steps": 0, "precision": "fp32"}
     script = Path(__file__).with_name("alone.py")
     subprocess.run(
-        [sys.executable, str(script), str(tmp_path), str(base), json.dumps(spec), "8192", str(memory_mb)],
+        [sys.executable, str(script), str(tmp_path), str(base), json.dumps(spec), str(num_rows), str(memory_mb)],
         env={**os.environ, "PYTHONPATH": str(script.parents[2])},
         check=True,
     )
@@ -198,14 +198,14 @@ def short_of_memory(tmp_path: Path, base: Path, *, memory_mb: int) -> dict[str, 
 
 @pytest.mark.destructive
 def test_where_memory_does_not_hold_a_batch_it_is_computed_in_parts_and_said(tmp_path: Path, base: Path) -> None:
-    answer = short_of_memory(tmp_path, base, memory_mb=500)
-    assert answer["said"][1] == "memory did not hold 8192 rows at once: going on with 4096"
-    assert answer["measured"]["micro_batch_size"] < 8192
+    answer = short_of_memory(tmp_path, base, num_rows=65_536, memory_mb=2000)
+    assert answer["said"][1] == "memory did not hold 65536 rows at once: going on with 32768"
+    assert answer["measured"]["micro_batch_size"] < 65_536
     assert len(answer["curve"]) == 1
 
 
 @pytest.mark.destructive
 def test_where_memory_does_not_hold_one_row_it_is_said_what_helps(tmp_path: Path, base: Path) -> None:
-    answer = short_of_memory(tmp_path, base, memory_mb=150)
+    answer = short_of_memory(tmp_path, base, num_rows=8192, memory_mb=150)
     assert "not even for one row of max_tokens 16" in answer["error"]["message"]
     assert "gradient_checkpointing" in answer["error"]["remedy"]

@@ -27,6 +27,8 @@ from modelmint.training.ranks import ALONE, Ranks
 from modelmint.training.run import Job, Place, Run
 
 MAX_POINTS = 400
+MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 20
+"""glibc's number of the size from which a block is mapped alone, so that it goes back whole; else that size grows."""
 OUT_OF_MEMORY = (
     "out of memory",
     "allocate memory",
@@ -183,7 +185,9 @@ def _give_memory_back() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, LARGE_BYTES)
+        libc.malloc_trim(0)
 
 
 def _move_weights(run: Run) -> None:

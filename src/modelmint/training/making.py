@@ -48,14 +48,13 @@ def make(
 
     ranks, learner = ranks or ALONE, job.learner
     fitted = _fit(job, checkpoints, say, check, ranks)
-    about = _about(job)
     if ranks.is_first:
         with told_when_full(folder.parent, "the trained model"):
             folder.mkdir()
             learner.save(fitted.model, folder)
-            told = {**about, "licence": learner.setting.beginning.licence}
+            told = {**_about(job), "licence": learner.setting.beginning.licence}
             (folder / "modelmint.json").write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
-    return Made(about=about, history=_history(job, fitted), measured=_measured(fitted, ranks))
+    return Made(about=_about(job), history=_history(job, fitted), measured=_measured(fitted, ranks))
 
 
 def fit_whole(job: "Job", say: Callable[[int, int, str], None], check: Callable[[], None]) -> "Fitted":
