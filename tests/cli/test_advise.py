@@ -7,25 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from modelmint.cli.main import modelmint
 from modelmint.core.errors import NotFoundError
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """``run("advise", "a.csv")``: the standard output; raises what the command raised."""
-
-    def call(*words: str) -> str:
-        result = CliRunner().invoke(modelmint, ["--home", str(tmp_path / "home"), *words])
-        if result.exception and not (isinstance(result.exception, SystemExit) and result.exception.code == 0):
-            raise result.exception
-        return result.stdout
-
-    return call
 
 
 @pytest.fixture

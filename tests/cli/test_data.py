@@ -6,28 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from modelmint.cli.main import modelmint
 from modelmint.core.errors import InputError, NotFoundError, RecipeError
 from modelmint.workspace import Workspace
 
 Run = Callable[..., Any]
 
 ROWS = ["where is my parcel?,shipping", "it is broken,refund", "where is it?,shipping", "money back,refund"]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """``run("data", "peek", "a.csv")``: the standard output; raises what the command raised."""
-
-    def call(*words: str) -> str:
-        result = CliRunner().invoke(modelmint, ["--home", str(tmp_path / "home"), *words])
-        if result.exception and not (isinstance(result.exception, SystemExit) and result.exception.code == 0):
-            raise result.exception
-        return result.stdout
-
-    return call
 
 
 @pytest.fixture

@@ -6,50 +6,25 @@ It may hold so many megabytes more than it does when it begins to read. What it 
 import json
 import resource
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.errors import ModelmintError
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.training.train import TrainInputs, TrainSpec, train
 from tests.tiny_base import questions
+from tests.training.places import new_context, new_dataset
 
 
 def learn(
     home: Path, base: Path, spec: dict[str, Any], *, num_rows: int, say: Callable[[int, int, str], None]
 ) -> dict[str, Any]:
     """Train on `home`, whose checkpoints are gone on from."""
-    turn = home / f"{time.monotonic_ns()}"
-    (turn / "scratch").mkdir(parents=True)
-    catalog = Catalog(Settings.read({}, home=turn / "home"))
-    desk = StagingDesk(
-        folder=turn / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=turn / "desk"
+    context = new_context(home, say)
+    inputs = TrainInputs(
+        train=new_dataset(context, "train", questions(num_rows)),
+        validation=new_dataset(context, "held", questions(60, seed=9)),
     )
-
-    def dataset(name: str, rows: list[dict[str, Any]]) -> Any:
-        return desk.dataset(name, pa.Table.from_pylist([{"_row": f"r{at}", **row} for at, row in enumerate(rows)]))
-
-    def serve(_model: Any) -> Any:
-        raise NotImplementedError
-
-    context = StageContext(
-        desk=desk,
-        scratch=turn / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=17,
-        num_threads=1,
-        machine_hour="0.10 USD",
-        say=say,
-        serve=serve,
-    )
-    inputs = TrainInputs(train=dataset("train", questions(num_rows)), validation=dataset("held", questions(60, seed=9)))
     made = train(TrainSpec(base=str(base), **spec), inputs, context)
     return {
         "model": made.model.digest,

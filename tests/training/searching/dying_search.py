@@ -9,25 +9,20 @@ import os
 import random
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import optuna  # noqa: F401  # loaded before the forks
-import pyarrow as pa
 import torch
 
 import modelmint.training.loop
 import modelmint.training.tasks.text_classification  # noqa: F401
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.training import checkpoints
 from modelmint.training.search import SearchInputs, search
 from modelmint.training.searching.spec import SearchSpec
 from modelmint.training.searching.trial import Trial
 from tests.tiny_base import questions, write_base
+from tests.training.places import new_context, new_dataset
 
 TINY = {"epochs": 4, "min_steps": 0, "batch_size": 8, "learning_rate": 3e-3, "max_tokens": 16, "precision": "fp32"}
 SPACE = {"head_learning_rate": {"low": 1e-6, "high": 3e-2, "log": True}, "optimizer": ["adamw", "sgd"]}
@@ -82,30 +77,11 @@ def killed(home: Path, base: Path, *, words: int = 0, records: int = 0) -> bool:
 
 def find(home: Path, base: Path, say: Any) -> str:
     """The digest of the study; the checkpoints in `home` are gone on from."""
-    turn = home / f"{time.monotonic_ns()}"
-    (turn / "scratch").mkdir(parents=True)
-    catalog = Catalog(Settings.read({}, home=turn / "home"))
-    desk = StagingDesk(
-        folder=turn / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=turn / "desk"
+    context = new_context(home, say)
+    inputs = SearchInputs(
+        train=new_dataset(context, "train", questions(48)),
+        validation=new_dataset(context, "held", questions(60, seed=9)),
     )
-
-    def dataset(name: str, rows: list[dict[str, Any]]) -> Any:
-        return desk.dataset(name, pa.Table.from_pylist([{"_row": f"r{at}", **row} for at, row in enumerate(rows)]))
-
-    def serve(_model: Any) -> Any:
-        raise NotImplementedError
-
-    context = StageContext(
-        desk=desk,
-        scratch=turn / "scratch",
-        checkpoints=home / "checkpoints",
-        seed=17,
-        num_threads=1,
-        machine_hour="0.10 USD",
-        say=say,
-        serve=serve,
-    )
-    inputs = SearchInputs(train=dataset("train", questions(48)), validation=dataset("held", questions(60, seed=9)))
     spec = SearchSpec.model_validate({"train": {"base": str(base), **TINY}, "space": SPACE, "trials": NUM_TRIALS})
     return search(spec, inputs, context).search.digest
 

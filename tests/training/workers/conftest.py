@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow as pa
 import pytest
 
-from modelmint.catalog.catalog import Catalog
-from modelmint.catalog.drafts import StagingDesk
-from modelmint.core.settings import Settings
-from modelmint.core.stage import StageContext
 from modelmint.training.train import TrainInputs, TrainOutputs, TrainSpec, train
 from tests.tiny_base import questions
+from tests.training.places import new_context, new_dataset
 
 TOGETHER = Callable[..., TrainOutputs]
 TINY: dict[str, Any] = {
@@ -41,36 +37,12 @@ def together(tmp_path_factory: pytest.TempPathFactory, base: Path) -> TOGETHER:
         **spec: Any,
     ) -> TrainOutputs:
         home = tmp_path_factory.mktemp("together")
-        (home / "scratch").mkdir()
-        catalog = Catalog(Settings.read({}, home=home / "home"))
-        desk = StagingDesk(
-            folder=home / "staged", tenant=catalog.tenant, tenant_key=catalog.tenant_key, scratch=home / "desk"
-        )
-
-        def dataset(name: str, rows: list[dict[str, Any]]) -> Any:
-            return desk.dataset(name, pa.Table.from_pylist([{"_row": f"r{at}", **row} for at, row in enumerate(rows)]))
-
-        def serve(_model: Any) -> Any:
-            raise NotImplementedError
-
-        context = StageContext(
-            desk=desk,
-            scratch=home / "scratch",
-            checkpoints=home / "checkpoints",
-            seed=17,
-            num_threads=2,
-            machine_hour="0.10 USD",
-            say=say,
-            serve=serve,
-            ray_address=ray_address,
-        )
+        context = new_context(home, say, num_threads=2, ray_address=ray_address)
         inputs = TrainInputs(
-            train=dataset("train", questions(num_rows)), validation=dataset("held", questions(60, seed=99))
+            train=new_dataset(context, "train", questions(num_rows)),
+            validation=new_dataset(context, "held", questions(60, seed=99)),
         )
-        try:
-            return train(TrainSpec(**{"base": str(base), **TINY, **spec}), inputs, context)
-        finally:
-            catalog.close()
+        return train(TrainSpec(**{"base": str(base), **TINY, **spec}), inputs, context)
 
     return run
 
