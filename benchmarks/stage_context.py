@@ -1,5 +1,7 @@
 """A stage's context in this process: what the loop gives a stage, on an empty home."""
 
+import os
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -8,6 +10,14 @@ from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.settings import Settings
 from modelmint.core.stage import Endpoint, StageContext
 from modelmint.core.types import Model
+
+NUM_THREADS = len(os.sched_getaffinity(0))
+"""As many as this process may use cores: `taskset -c 1 python benchmarks/tasks.py media` leaves the others alone."""
+
+
+def busy_s() -> float:
+    """Seconds that the threads were busy, a thread: what the clock would show on cores that nothing else uses."""
+    return time.process_time() / NUM_THREADS
 
 
 def stage_context(home: Path, *, seed: int, num_threads: int) -> StageContext:

@@ -11,13 +11,12 @@ import gzip
 import json
 import math
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from stage_context import stage_context
+from stage_context import NUM_THREADS, busy_s, stage_context
 
 from modelmint.core.forms import FORMS
 from modelmint.core.stage import StageContext
@@ -30,7 +29,6 @@ from modelmint.training.train import TrainInputs, TrainSpec, train
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEED = 17
-NUM_THREADS = 2
 NUM_VALIDATION, NUM_PAIRS, NUM_TEST_PAIRS, NUM_WRITTEN = 400, 2_000, 400, 40
 Rows = list[dict[str, Any]]
 
@@ -78,12 +76,12 @@ def _chat(
     spec: dict[str, Any], rows: Rows, validation: Rows, test: Rows, home: Path, *, num_written: int
 ) -> tuple[Model, dict[str, Any]]:
     context = stage_context(home / "chat", seed=SEED, num_threads=NUM_THREADS)
-    began_s = time.monotonic()
+    began_s = busy_s()
     inputs = TrainInputs(
         train=_dataset(context, "train", "chat", rows), validation=_dataset(context, "validation", "chat", validation)
     )
     made = train(TrainSpec(**spec), inputs, context)
-    seconds = time.monotonic() - began_s
+    seconds = busy_s() - began_s
     folder, told = made.model.files.folder(), made.training.facts
     model = load_chat(folder)
     losses = model.losses([row["messages"] for row in test], [None] * len(test))
@@ -106,14 +104,14 @@ def _chat(
 
 def _preference(loss: str, spec: dict[str, Any], start: Model, rows: Rows, test: Rows, home: Path) -> dict[str, Any]:
     context = stage_context(home / loss, seed=SEED, num_threads=NUM_THREADS)
-    began_s = time.monotonic()
+    began_s = busy_s()
     inputs = TrainInputs(
         train=_dataset(context, "train", "preference", rows),
         validation=_dataset(context, "validation", "preference", test[: len(test) // 2]),
         start=start,
     )
     made = train(TrainSpec(**spec), inputs, context)
-    seconds = time.monotonic() - began_s
+    seconds = busy_s() - began_s
     held_out = test[len(test) // 2 :]
     columns = {name: [row[name] for row in held_out] for name in ("prompt", "chosen", "rejected")}
     model = load_preference(made.model.files.folder(), start.files.folder())

@@ -15,15 +15,14 @@ import csv
 import gzip
 import random
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from recommendation import NUM_THREADS, SEED, SHARED
-from stage_context import stage_context
+from recommendation import SEED, SHARED
+from stage_context import NUM_THREADS, busy_s, stage_context
 
 from modelmint.core.forms import FORMS
 from modelmint.core.stage import StageContext
@@ -42,7 +41,7 @@ MAX_TOKENS = 128
 
 def run(quick: bool) -> dict[str, Any]:
     """Name -> figure with its interval, and the floor. Quick: fewer rows and steps."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(NUM_THREADS)
     return banking77(quick) | csl(quick)
 
 
@@ -110,12 +109,12 @@ def _by_letters(truth: dict[str, list[str]]) -> float:
 
 def _trained(home: Path, form: str, rows: Rows, validation: Rows, **spec: Any) -> tuple[Model, float]:
     context = stage_context(home, seed=SEED, num_threads=NUM_THREADS)
-    began_s = time.monotonic()
+    began_s = busy_s()
     inputs = TrainInputs(
         train=_dataset(context, "train", form, rows), validation=_dataset(context, "validation", form, validation)
     )
     made = train(TrainSpec(**spec), inputs, context)
-    return made.model, round(time.monotonic() - began_s, 1)
+    return made.model, round(busy_s() - began_s, 1)
 
 
 def _dataset(context: StageContext, name: str, form: str, rows: Rows) -> Dataset:

@@ -11,12 +11,12 @@ import gzip
 import json
 import random
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from stage_context import NUM_THREADS, busy_s
 
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.drafts import StagingDesk
@@ -30,7 +30,6 @@ from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainInputs, TrainSpec, train
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-NUM_THREADS = 2
 SEED = 17
 Rows = list[dict[str, Any]]
 
@@ -180,9 +179,9 @@ def _trained(task: str, spec: dict[str, Any], rows: Rows, validation: Rows, home
             serve=None,  # type: ignore[arg-type]  # training serves nothing
         )
         inputs = TrainInputs(train=dataset("train", rows), validation=dataset("validation", validation))
-        began_s = time.monotonic()
+        began_s = busy_s()
         made = train(TrainSpec(**spec), inputs, context)
-        return made.model.files.folder(), time.monotonic() - began_s
+        return made.model.files.folder(), busy_s() - began_s
     finally:
         catalog.close()
 

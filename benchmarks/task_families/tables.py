@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from stage_context import stage_context
+from stage_context import NUM_THREADS, stage_context
 
 from modelmint.evaluation.metrics.tables import measure_classes
 from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainInputs, TrainSpec, train
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-SEED, NUM_THREADS = 17, 2
+SEED = 17
 SETS = {
     "credit_default_tw": ("all.csv.gz", "default_next_month", {"ID"}),
     "german_credit": ("all.csv", "class", set[str]()),

@@ -82,8 +82,9 @@ class Watched(TrainerCallback):  # type: ignore[misc]
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def on_step_end(self, *_given, **_more) -> None:  # type: ignore[no-untyped-def]
+    def on_step_end(self, _args, _state, control, **_more) -> None:  # type: ignore[no-untyped-def]
         self._clock.step(BATCH_SIZE)
+        control.should_training_stop |= self._clock.over
 
 
 def predicted(model, tokenizer, texts: list[str]) -> list[int]:  # type: ignore[no-untyped-def]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 TARGET = 0.9
 EVERY_STEPS = 40
+MOST_S = 240.0
+"""A contestant still on its way then is stopped; ours is done before."""
 
 
 class Clock:
@@ -25,6 +27,10 @@ class Clock:
         if self.to_target is None and self._num_steps % EVERY_STEPS == 0:
             self.look()
 
+    @property
+    def over(self) -> bool:
+        return self.seconds + time.perf_counter() - self._since > MOST_S
+
     def look(self) -> None:
         """Predict the test rows, with the clock stopped."""
         self.seconds += time.perf_counter() - self._since
@@ -43,5 +49,6 @@ class Clock:
                 "seconds": self.seconds,
                 "seconds_to_target": self.to_target,
                 "accuracy": self.accuracy,
+                "stopped": self.seconds > MOST_S,
             }
         )

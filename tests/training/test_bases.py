@@ -53,9 +53,7 @@ def test_a_base_that_needs_code_of_its_own_is_refused_and_the_code_not_run(
     base: Path, tmp_path: Path, place: str
 ) -> None:
     folder = with_code(base, tmp_path, {"model_type": "own", "auto_map": {"AutoConfig": place, "AutoModel": place}})
-    with pytest.raises(
-        InputError, match=r"needs code of its own \(modeling_own\.Own\), and code of a base is never run"
-    ):
+    with pytest.raises(InputError, match="needs code of its own"):
         resolve(str(folder))
     assert not (tmp_path / "ran").exists()
 

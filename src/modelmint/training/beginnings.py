@@ -84,7 +84,7 @@ class Beginning:
             base=about["base"],
             licence=about["licence"],
             languages=about["languages"],
-            max_tokens=read_folder(folder, name=start.name).max_tokens
+            max_tokens=read_folder(folder, name=about["base"]).max_tokens
             if (folder / "config.json").is_file()
             else 131_072,
             about=about,

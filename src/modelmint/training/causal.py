@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from modelmint.core.errors import InputError
 from modelmint.training.methods.tune import plain, restored
 from modelmint.training.methods.tune import save as save_method
+from modelmint.training.own_code import trusted
 
 _DROPOUTS = (
     "attention_dropout",
@@ -74,7 +75,7 @@ def load_causal(folder: Path, *, dropout: float = 0.0) -> Any:
     logging.disable_progress_bar()
     check_causal(folder)
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
         for name in _DROPOUTS:
             if isinstance(getattr(config, name, None), float | int):
                 setattr(config, name, dropout)
@@ -84,7 +85,7 @@ def load_causal(folder: Path, *, dropout: float = 0.0) -> Any:
             dtype=torch.float32,
             attn_implementation="sdpa",
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trusted(folder),
             use_safetensors=True,
         )
     except (ValueError, OSError) as error:

@@ -14,6 +14,7 @@ from modelmint.core.errors import InputError
 from modelmint.training.encoders import DROPOUTS, save_encoder
 from modelmint.training.methods import tune as tuning
 from modelmint.training.methods.tune import restored
+from modelmint.training.own_code import trusted
 
 
 class CrossEncoder(nn.Module):  # type: ignore[misc]  # torch is not typed here
@@ -56,7 +57,7 @@ def load_cross_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = Tru
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
         config.num_labels = 1
         for name in (name for name in DROPOUTS if hasattr(config, name)):
             setattr(config, name, dropout)
@@ -66,7 +67,7 @@ def load_cross_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = Tru
             dtype=torch.float32,
             attn_implementation="eager" if on_cpu else "sdpa",
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trusted(folder),
             use_safetensors=True,
         )
     except (ValueError, OSError, RuntimeError) as error:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from modelmint.core.errors import InputError
 from modelmint.training.methods import tune as tuning
 from modelmint.training.methods.tune import plain, restored
+from modelmint.training.own_code import trusted
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 DROPOUTS = (
@@ -42,7 +43,7 @@ def load_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = True) -> 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
         if getattr(config, "is_encoder_decoder", False):
             raise ValueError(f"{config.model_type} reads one text and writes another")
         for name in DROPOUTS:
@@ -54,7 +55,7 @@ def load_encoder(folder: Path, *, dropout: float = 0.0, on_cpu: bool = True) -> 
             dtype=torch.float32,
             attn_implementation="eager" if on_cpu else "sdpa",
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trusted(folder),
             use_safetensors=True,
         )
     except (ValueError, OSError) as error:

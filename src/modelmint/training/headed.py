@@ -18,6 +18,7 @@ from modelmint.core.capitals import CAPITALS, NUM_TYPES
 from modelmint.core.errors import InputError
 from modelmint.training.encoders import load_encoder, save_encoder
 from modelmint.training.methods import tune as tuning
+from modelmint.training.own_code import trusted
 from modelmint.training.shards import read_tensors
 
 Kind = Literal["AutoModelForTokenClassification", "AutoModelForQuestionAnswering"]
@@ -134,7 +135,7 @@ def _shell(config: Any, kind: Kind) -> Any:
 
     try:
         with torch.device("meta"):  # its weights are never used: no memory and no random numbers for them
-            return getattr(transformers, kind).from_config(config, trust_remote_code=False)
+            return getattr(transformers, kind).from_config(config, trust_remote_code=trusted(Path(config.name_or_path)))
     except ValueError as error:
         raise _no_head(config, kind) from error
 

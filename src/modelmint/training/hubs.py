@@ -1,4 +1,5 @@
-"""Bases from the hubs: only weights as safetensors, the config, the tokenizer and the model card are downloaded.
+"""Bases from the hubs: only weights as safetensors, the config, the tokenizer, the model card, and the code that it brings
+(to be read by a person, not run: `own_code`) are downloaded.
 
 Of a base in several shards, those that its index names: they are known, and looked at, after the first download.
 """
@@ -19,6 +20,7 @@ WANTED = (
     "special_tokens_map.json",
     "vocab.txt",
     "README.md",
+    "*.py",
 )
 TIMEOUT_S = 5.0
 OFFLINE = (

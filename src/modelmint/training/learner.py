@@ -165,7 +165,7 @@ class Learner(ABC, Generic[Examples]):
         )
 
 
-BUCKET_BATCHES = 32
+BUCKET_BATCHES = 64
 
 
 def _masks(batch: Batch) -> "Iterator[Tensor]":

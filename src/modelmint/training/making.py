@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from modelmint.core.errors import InputError, StageError
 from modelmint.core.types import JSON
+from modelmint.training.own_code import copy_code
 from modelmint.training.space import told_when_full
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def make(
         with told_when_full(folder.parent, "the trained model"):
             folder.mkdir()
             learner.save(fitted.model, folder)
+            if learner.setting.beginning.folder is not None:
+                copy_code(learner.setting.beginning.folder, folder)
             told = {**_about(job), "licence": learner.setting.beginning.licence}
             (folder / "modelmint.json").write_text(json.dumps(told, indent=2, ensure_ascii=False), encoding="utf-8")
     return Made(about=_about(job), history=_history(job, fitted), measured=_measured(fitted, ranks))

@@ -13,6 +13,7 @@ from modelmint.core.errors import InputError
 from modelmint.training.encoders import set_dropout
 from modelmint.training.methods.tune import plain
 from modelmint.training.methods.tune import save as save_method
+from modelmint.training.own_code import trusted
 
 HEADS = ("cls", "lm_head", "predictions")
 """What the families call the layers that tell a word of a state."""
@@ -49,7 +50,7 @@ def load_masked_base(folder: Path, *, dropout: float = 0.0) -> MaskedModel:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
         set_dropout(config, dropout)
         whole = AutoModelForMaskedLM.from_pretrained(
             folder,
@@ -57,7 +58,7 @@ def load_masked_base(folder: Path, *, dropout: float = 0.0) -> MaskedModel:
             dtype=torch.float32,
             attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trusted(folder),
             use_safetensors=True,
         )
     except (ValueError, OSError) as error:

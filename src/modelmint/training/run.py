@@ -15,6 +15,7 @@ from modelmint.training.learner import Learner, Score
 from modelmint.training.optimization import choose_precision
 from modelmint.training.optimizers import make_optimizer
 from modelmint.training.ranks import ALONE, Ranks
+from modelmint.training.short_norms import shorten_norms
 
 MIN_VALIDATION_ROWS = 50
 """With fewer, a validation score says too little to stop by it or to choose the best epoch by it."""
@@ -118,6 +119,8 @@ class Run:
         if is_parted:
             parting.must_fit(job.learner.setting.spec.method, job.knobs, job.precision, model)
             model, whole = parting.parted(model, ranks, accelerator.device)
+        if job.precision == "bf16" and accelerator.device.type == "cpu":
+            shorten_norms(model)
         model, optimizer = accelerator.prepare(model, make_optimizer(model, job.knobs, head=job.learner.head))
         torch.manual_seed(job.seed + ranks.rank)  # else dropout left out the same numbers on every rank
         average = (

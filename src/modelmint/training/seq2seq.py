@@ -16,6 +16,7 @@ from modelmint.core.errors import InputError
 from modelmint.training.batches import TokenIds, pad_batch
 from modelmint.training.methods.tune import plain, restored
 from modelmint.training.methods.tune import save as save_method
+from modelmint.training.own_code import trusted
 from modelmint.training.scratch.tokenizers import READER_WRITER, save_tokenizer
 
 COPIED = (
@@ -98,7 +99,7 @@ def load_seq2seq(folder: Path, *, dropout: float = 0.0) -> Any:
             dtype=torch.float32,
             attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # a sixth faster on a CPU
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trusted(folder),
             use_safetensors=True,
         )
     except (ValueError, OSError) as error:
@@ -172,7 +173,7 @@ def _config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
     except (ValueError, OSError) as error:
         raise _no_writer(str(error)) from error
     if not getattr(config, "is_encoder_decoder", False):

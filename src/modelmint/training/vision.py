@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from modelmint.core.errors import InputError
 from modelmint.core.media import Picture
+from modelmint.training.own_code import trusted
 
 PREPARATION = "preprocessor_config.json"
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, where a base does not say its own
@@ -42,7 +43,7 @@ def load_vision(folder: Path) -> VisionModel:
     logging.disable_progress_bar()
     try:
         encoder = AutoModelForImageClassification.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=trusted(folder), use_safetensors=True
         )
     except (ValueError, OSError) as error:
         why = str(error).strip().partition("\n")[0][:300]

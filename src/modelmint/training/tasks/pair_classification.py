@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from modelmint.core.errors import InputError
 from modelmint.training.batches import TokenIds, logits_of, open_pair_tokenizer, pad_types
 from modelmint.training.learner import Batch
+from modelmint.training.own_code import trusted
 from modelmint.training.tasks.encoder_learner import TokenRows
 from modelmint.training.tasks.pooled_model import has_token_types
 from modelmint.training.tasks.text_classification import TextClassification
@@ -61,7 +62,7 @@ def _is_typed(folder: Path) -> bool:
 
     register()
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted(folder))
     except (ValueError, OSError):  # `load_encoder` says what is wrong with it
         return False
     return has_token_types(config)
