@@ -1,10 +1,6 @@
 """Back-translation against a real HTTP server that translates badly, or not at all."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +12,8 @@ from modelmint.core.stage import StageContext
 from modelmint.core.tables import read
 from modelmint.data.augment import AugmentInputs, AugmentSpec, augment
 from modelmint.data.augmenting.back_translation import BackTranslation, Translator
+from tests.chat_server import serving
 
-Answer = Callable[[str, str], tuple[int, Any]]
 WORDS = {"card": "Karte", "my": "meine", "is": "ist", "lost": "verloren"}
 BACK = {"Karte": "card", "meine": "my", "ist": "is", "verloren": "gone"}
 
@@ -26,37 +22,6 @@ def translate(asked: str, text: str) -> tuple[int, Any]:
     table = WORDS if "German" in asked else BACK
     said = " ".join(table.get(word, word) for word in text.split())
     return 200, {"choices": [{"message": {"content": said}}]}
-
-
-@contextmanager
-def serving(answer: Answer) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server of chat completions; gives its URL and what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append({**body, "path": self.path, "key": self.headers.get("Authorization")})
-            status, said = answer(body["messages"][0]["content"], body["messages"][1]["content"])
-            content = said if isinstance(said, bytes) else json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

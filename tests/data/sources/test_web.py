@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from modelmint.core.errors import DataError, InputError, ModelmintError, UnavailableError
-from modelmint.data.sources.public_urls import Allowed, parse_url
-from modelmint.data.sources.web import Limits, fetch, system_addresses, validators
+from modelmint.core.web.public_urls import Allowed, parse_url, system_addresses
+from modelmint.data.sources.web import Limits, fetch, validators
 from modelmint.data.sources.web_headers import next_link, suffix_for
 from modelmint.data.sources.web_source import Paging, fetch_records
 from tests.data.web_server import certificate, response, serving

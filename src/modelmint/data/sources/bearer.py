@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from modelmint.core.errors import DataError
-from modelmint.data.sources.public_urls import Allowed, Target, parse_url
+from modelmint.core.web.public_urls import Allowed, Target, parse_url
 
 
 @dataclass(frozen=True, kw_only=True)

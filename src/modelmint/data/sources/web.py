@@ -5,7 +5,6 @@ up once and its checked address is what is connected to, so a name that changes 
 gains nothing. One deadline bounds it all: the look-up, the connection, TLS, and a server that drips bytes.
 """
 
-import socket
 import ssl
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +19,9 @@ import httpcore
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import DataError, UnavailableError
 from modelmint.core.settings import Settings
+from modelmint.core.web.pinned import PinnedBackend
+from modelmint.core.web.public_urls import Allowed, Target, check_addresses, parse_url, system_addresses
 from modelmint.data.sources.bearer import Token
-from modelmint.data.sources.pinned import PinnedBackend
-from modelmint.data.sources.public_urls import Allowed, Target, check_addresses, parse_url
 from modelmint.data.sources.web_headers import next_link, suffix_for
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -90,12 +89,6 @@ def validators(url: str, limits: Limits) -> str | None:
             return headers.get("etag") or headers.get("last-modified")
     except UnavailableError:
         return None
-
-
-def system_addresses(host: str, port: int) -> list[str]:
-    """What the system's resolver says a name's addresses are, each once."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @contextmanager

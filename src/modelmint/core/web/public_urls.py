@@ -6,6 +6,7 @@ TLS. Sources: OWASP, Server-Side Request Forgery Prevention; the IANA special-pu
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -141,6 +142,12 @@ def kind_of(address: Address) -> str | None:
     if address.version == 6 and (address not in _GLOBAL_V6 or address.packed[8:12] in _ISATAP):
         return "reserved"
     return None
+
+
+def system_addresses(host: str, port: int) -> list[str]:
+    """What the system's resolver says a name's addresses are, each once."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _host(written: str, url: str) -> str:

@@ -1,0 +1,1 @@
+"""Reaching out: which addresses may be reached, a connection that keeps to them, and models that answer over HTTP."""
