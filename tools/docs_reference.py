@@ -99,7 +99,7 @@ def _verb(verb: Verb) -> str:
         f"- takes: {_roles(verb.inputs, 'all of them') or 'nothing from the catalog'}",
         f"- makes: {_roles(verb.outputs, 'one or more')}",
     ]
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in verb.spec.model_fields.items()}
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in verb.spec.keys().items()}
     fields = _fields(schema, schema.get("$defs", {}), defaults)
     return "\n".join([*lines, *(["", fields] if fields else [])])
 

@@ -6,7 +6,6 @@ ws.predict("customer-service", ["where is my parcel?"])
 """
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -100,6 +99,26 @@ class Workspace:
         """Watch a run to its end; it goes on where it stopped."""
         from modelmint.loop.submit import follow
 
+        return follow(self.catalog, run, watch)
+
+    def override(
+        self, run: str, *, reason: str, stage: str | None = None, by: str | None = None, watch: Watcher | None = None
+    ) -> JSON:
+        """Let the refused gate of a run pass and go on with it to its end; the verdicts stay as they are.
+
+        Args:
+            reason: why, in words; it is kept for good, with who and when.
+            stage: the stage that was refused; it may be left out.
+            by: who, in front of the account's name on this machine.
+
+        Raises:
+            NotFoundError: no such run.
+            InputError: there is no reason, the run or that stage was not refused, or it cannot be let pass.
+        """
+        from modelmint.loop.override import override, person_here
+        from modelmint.loop.submit import follow
+
+        override(self.catalog, run, reason=reason, stage=stage, actor=person_here(by))
         return follow(self.catalog, run, watch)
 
     def pages(self, run: str, folder: Path | str) -> Path:
@@ -265,20 +284,17 @@ class Workspace:
         Raises:
             InputError: the folder exists and is not empty.
         """
-        target = Path(folder)
-        if target.exists() and any(target.iterdir()):
-            raise InputError(
-                f"folder: must be new or empty; {target} is not", parameter="folder", remedy="Give another folder."
-            )
-        artifact = self.catalog.get(identifier)
-        try:
-            shutil.copytree(artifact.files.folder(), target, dirs_exist_ok=True)
-        finally:
-            self.catalog.forget_copies()
-        (target / "manifest.json").write_text(
-            json.dumps(artifact.manifest, indent=2, ensure_ascii=False), encoding="utf-8"
-        )
-        return target
+        from modelmint.catalog.copies import copy_out
+
+        return copy_out(self.catalog, identifier, Path(folder))
+
+    def export_model(self, model: Artifact | str, folder: Path | str, form: str, **how: Any) -> JSON:
+        """Write a model as ``hf``, ``adapter``, ``onnx``, ``gguf``, ``edge``, ...: see `compression.exports.export`."""
+        from modelmint.compression.exports.export import export
+        from modelmint.trust.licences import verdict
+
+        identifier = model.id if isinstance(model, Artifact) else model
+        return export(self.catalog, identifier, Path(folder), form, verdict=verdict(self.catalog, identifier), **how)
 
     def deploy(self, model: Artifact | str, endpoint: str, *, price: str = "0 USD") -> JSON:
         """Point an endpoint to a variant that went through parity. Raises GateError when none is on record."""

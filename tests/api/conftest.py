@@ -23,7 +23,7 @@ def header(catalog: Catalog, *scopes: str) -> dict[str, str]:
 def running(catalog: Catalog, work: Path) -> Iterator[TestClient]:
     """Sends a key with every scope; `support` is deployed."""
     deploy_variant(catalog, work)
-    headers = header(catalog, "predict", "feedback", "admin")
+    headers = header(catalog, "predict", "feedback", "admin", "override")
     with TestClient(create_app(catalog.settings), headers=headers, raise_server_exceptions=False) as opened:
         yield opened
 

@@ -33,6 +33,7 @@ ROUTES = [
     ("POST", "/v1/feedback"),
     ("POST", "/v1/predict"),
     ("POST", "/v1/runs/{run}/cancel"),
+    ("POST", "/v1/runs/{run}/override"),
     ("PUT", "/v1/aliases/{name}"),
     ("PUT", "/v1/artifacts/{identifier}/pin"),
 ]
@@ -69,9 +70,17 @@ def test_without_a_key_a_route_answers_401(shared_client: TestClient, method: st
 def test_with_another_scope_a_route_answers_403(
     shared_client: TestClient, key: Callable[..., dict[str, str]], method: str, path: str
 ) -> None:
-    scopes = sorted({"predict", "feedback", "admin"} - {_scope(method, path)})
+    scopes = sorted({"predict", "feedback", "admin", "override"} - {_scope(method, path)})
     response = shared_client.request(method, path, headers=key(*scopes))
     assert (response.status_code, error_of(response)["code"]) == (403, "forbidden")
+
+
+def test_an_override_needs_both_permissions(shared_client: TestClient, key: Callable[..., dict[str, str]]) -> None:
+    for scopes in (("admin",), ("override",), ("predict", "feedback", "admin")):
+        response = shared_client.post("/v1/runs/run_1/override", json={"reason": "so"}, headers=key(*scopes))
+        assert (response.status_code, error_of(response)["code"]) == (403, "forbidden")
+    response = shared_client.post("/v1/runs/run_1/override", json={"reason": "so"}, headers=key("admin", "override"))
+    assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
 
 
 def test_health_needs_no_key(shared_client: TestClient) -> None:
@@ -105,6 +114,7 @@ def test_the_description_covers_every_route_and_its_key(shared_client: TestClien
         ("PUT", "/v1/aliases/golden", 400, "invalid_request"),
         ("PUT", "/v1/artifacts/ds_1/pin", 400, "invalid_request"),
         ("POST", "/v1/runs/run_1/cancel", 404, "not_found"),
+        ("POST", "/v1/runs/run_1/override", 400, "invalid_request"),
         ("POST", "/v1/deployments/sales/improve", 404, "not_found"),
         ("POST", "/v1/deployments/support/improve", 400, "invalid_request"),
         ("POST", "/v1/deployments/sales/rollback", 404, "not_found"),
@@ -169,4 +179,6 @@ def _all(routes: Any) -> list[tuple[str, str]]:
 def _scope(method: str, path: str) -> str:
     if path in {"/v1/predict", "/v1/models", "/openapi.json"}:
         return "predict"
+    if path.endswith("/override"):
+        return "override"
     return "feedback" if path == "/v1/feedback" else "admin"

@@ -86,7 +86,7 @@ def main() -> None:
     for name in WARM:
         with suppress(ModuleNotFoundError):  # pandas: pyarrow imports it where it is installed
             import_module(name)
-    import_module("modelmint.data.language.languages").language_of("The language model is loaded once a process.")
+    import_module("modelmint.core.language.languages").language_of("The language model is loaded once a process.")
     for line in sys.stdin:
         reader, writer = os.pipe()
         child = os.fork()

@@ -40,19 +40,33 @@ def questions(num_rows: int, seed: int, wrong: float = 0.0) -> list[dict[str, An
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder of a classifier that knows the four topics."""
-    return _write(tmp_path_factory.mktemp("trained"), num_steps=60)
+    return write_classifier(tmp_path_factory.mktemp("trained"), num_steps=60)
 
 
 @pytest.fixture(scope="session")
 def untrained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same classifier before training."""
-    return _write(tmp_path_factory.mktemp("untrained"), num_steps=0)
+    return write_classifier(tmp_path_factory.mktemp("untrained"), num_steps=0)
 
 
 @pytest.fixture(scope="session")
 def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A variant's folder that tells the same topics apart, by counting their words."""
     return _word_votes(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def exported_folder(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained classifier as the variant `onnx-fp32`."""
+    from modelmint.compression.export import export_onnx
+
+    folder = tmp_path_factory.mktemp("exported")
+    export_onnx(trained_folder, folder / "model.onnx")
+    for name in ("tokenizer.json", "config.json"):
+        shutil.copyfile(trained_folder / name, folder / name)
+    about = {"task": "text-classification", "labels": sorted(TOPICS), "max_tokens": 32, "variant": "onnx-fp32"}
+    (folder / "modelmint.json").write_text(json.dumps(about))
+    return folder
 
 
 @pytest.fixture
@@ -89,7 +103,8 @@ def model(desk: StagingDesk, tmp_path: Path) -> Callable[..., Model]:
     return make
 
 
-def _write(folder: Path, *, num_steps: int) -> Path:
+def write_classifier(folder: Path, *, num_steps: int) -> Path:
+    """A classifier of the four topics after so many steps."""
     import torch
     from transformers import BertConfig, BertModel
 

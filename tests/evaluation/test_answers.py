@@ -65,8 +65,8 @@ def test_a_gate_holds_a_figure_of_the_task(judged: Judge, gate: dict[str, str], 
 
 def test_the_same_model_as_live_is_not_worse(judged: Judge, model: Model) -> None:
     facts = judged(live=model).evaluation.facts
-    (gate,) = facts["gates"]
-    assert (gate["name"], gate["passed"], facts["live"]["name"]) == ("rmse", True, "model")
+    assert [gate["name"] for gate in facts["gates"]] == ["rmse", "rmse against live", "slices against live"]
+    assert (all(gate["passed"] for gate in facts["gates"]), facts["live"]["name"]) == (True, "model")
 
 
 def test_rows_for_another_task_are_refused(judged: Judge, rows: Callable[..., Dataset]) -> None:
@@ -74,3 +74,10 @@ def test_rows_for_another_task_are_refused(judged: Judge, rows: Callable[..., Da
         DataError, match="must hold rows for tabular-regression, the model's task; rows is for tabular-cl"
     ):
         judged(test=rows(50, seed=5, task="tabular-classification"))
+
+
+def test_the_baseline_of_the_task_stands_beside_and_gates_compare_with_it(judged: Judge) -> None:
+    made = judged(gates={"rmse": "<= baseline"}).evaluation
+    assert made.facts["refused"] == []
+    assert made.facts["baseline"]["difference"]["rmse"]["high"] < 0
+    assert "better than ridge regression on the columns" in made.measured["baseline"]["says"]

@@ -82,7 +82,10 @@ def test_a_model_as_good_as_the_live_one_passes_without_gates_of_its_own(
 ) -> None:
     facts = evaluated(live=model(trained_folder)).evaluation.facts
     assert facts["live"]["difference"]["accuracy"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 300}
-    assert (facts["refused"], len(facts["gates"])) == ([], 2)
+    assert (facts["refused"], [gate["name"] for gate in facts["gates"]]) == (
+        [],
+        ["accuracy", "accuracy against live", "slices against live"],
+    )
 
 
 def test_a_model_much_worse_than_the_live_one_is_refused_twice(
@@ -167,3 +170,52 @@ def test_a_wrong_spec_is_refused_before_anything_runs(given: dict[str, Any], sai
 
 def test_the_figures_are_per_class_for_every_label(evaluated: Evaluated) -> None:
     assert [row["label"] for row in evaluated().evaluation.facts["per_class"]] == sorted(TOPICS)
+
+
+def test_every_figure_has_an_interval_and_a_count_and_the_report_a_page(evaluated: Evaluated) -> None:
+    report = evaluated().evaluation
+    figures = report.facts["metrics"]
+    assert {"accuracy", "macro_f1", "micro_f1", "auc", "log_loss", "ece"} <= set(figures)
+    assert all(one["low"] <= one["value"] <= one["high"] and one["n"] == 300 for one in figures.values())
+    assert "report.html" in set(report.paths())
+
+
+def test_labels_that_the_model_does_not_know_are_told_apart_by_its_sureness(evaluated: Evaluated) -> None:
+    test = [*questions(200, seed=5), *({"text": "please help today", "label": "other"} for _ in range(50))]
+    figures = evaluated(test=test).evaluation.facts["metrics"]
+    assert figures["out_of_scope_auroc"]["value"] > 0.6
+    assert figures["out_of_scope_fpr"]["n"] == 50
+
+
+def test_a_slice_is_a_gate_and_is_named_in_the_facts(evaluated: Evaluated) -> None:
+    test = [{**row, "source": "app" if at % 3 else "phone call"} for at, row in enumerate(questions(300, seed=2))]
+    spec = EvaluateSpec.model_validate(
+        {"slices": ["source"], "gates": {"accuracy[source=phone call]": ">= 0.5", "accuracy[source=fax]": ">= 0.5"}}
+    )
+    facts = evaluated(spec, test=test).evaluation.facts
+    assert [gate["passed"] for gate in facts["gates"]] == [True, False]
+    assert {"source", "label"} <= {one["column"] for one in facts["slices"]["judged"]}
+
+
+def test_test_rows_that_were_trained_on_are_leaks(evaluated: Evaluated) -> None:
+    spec = EvaluateSpec.model_validate({"gates": {"leaks": 0}})
+    facts = evaluated(spec, test=[*questions(200, seed=5), *questions(200, seed=1)[:20]]).evaluation.facts
+    assert facts["leaks"]["num_rows"] >= 20
+    assert facts["refused"][0].startswith("leaks: must be <= 0; it is ")
+
+
+def test_time_size_and_cost_are_measured_where_a_gate_asks(evaluated: Evaluated) -> None:
+    gates = {"p50_ms": "<= 10000", "size_mb": "<= 100", "cost_per_million": "<= 100000 USD"}
+    report = evaluated(EvaluateSpec.model_validate({"gates": gates})).evaluation
+    assert report.facts["refused"] == []
+    assert report.measured["p50_ms"] > 0
+
+
+def test_a_slice_s_column_that_is_not_there_is_an_error(evaluated: Evaluated) -> None:
+    with pytest.raises(DataError, match="slices: must name columns of the test rows; 'lang' is none of"):
+        evaluated(EvaluateSpec(slices=("lang",)))
+
+
+def test_a_gap_needs_its_protected_column() -> None:
+    with pytest.raises(ValidationError, match="protected: must name gender"):
+        EvaluateSpec.model_validate({"gates": {"fairness_gap[gender]": "<= 0.05"}})

@@ -67,7 +67,7 @@ def test_a_gate_that_cannot_be_computed_blocks(gate: dict[str, str], figures: di
         ({"accuracy": []}, "got []"),
         ({"accuracy": ">= 90"}, "from 0 to 1"),
         ({"accuracy": ">= baseline * 2"}, "plus or minus"),
-        ({"ece": "<= live"}, "cannot be compared with live"),
+        ({"leaks": "<= live"}, "cannot be compared with live"),
     ],
 )
 def test_an_unreadable_gate_says_what_is_allowed(gates: dict[str, object], said: str) -> None:
@@ -84,3 +84,51 @@ def test_a_figure_that_the_task_does_not_have_blocks() -> None:
     verdict = judge(parse({"bleu": ">= 25"}), {"accuracy": 0.9})[0]
     assert not verdict["passed"]
     assert "bleu could not be computed" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [
+        ("accuracy[lang=zh]", (("lang", "=", "zh"),)),
+        ("accuracy[source=phone call]", (("source", "=", "phone call"),)),
+        ('f1:PER["the kind"="a, b = c"]', (("the kind", "=", "a, b = c"),)),
+        ("macro_f1[lang=zh, length>=200]", (("lang", "=", "zh"), ("length", ">=", "200"))),
+    ],
+)
+def test_a_gate_is_of_the_rows_between_its_brackets(key: str, where: tuple[tuple[str, str, str], ...]) -> None:
+    assert parse({key: ">= live - 0.01"})[0].where == where
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        ({"acuracy[lang=zh]": ">= 0.9"}, "Did you mean 'accuracy'?"),
+        ({"accuracy[lang]": ">= 0.9"}, "column=value"),
+        ({"accuracy[]": ">= 0.9"}, "column=value"),
+        ({"accuracy[age>old]": ">= 0.9"}, "column>number"),
+        ({"fairness_gap": "<= 0.1"}, "fairness_gap[gender]"),
+        ({"leaks[lang=zh]": 0}, "is of all rows"),
+        ({"leak": 0}, "Did you mean 'leaks'?"),
+        ({"accuracy": 1}, ">= 0.90"),
+        ({"p50_ms": "<= 20 USD"}, "and a number"),
+        ({"accuracy": "not worse than baseline"}, "not worse than live"),
+    ],
+)
+def test_a_gate_of_some_rows_that_cannot_be_read_says_what_is_allowed(gates: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match="gates") as caught:
+        parse(gates)
+    assert said in str(caught.value)
+
+
+def test_calibration_is_the_error_of_calibration_and_a_number_of_leaks_the_most() -> None:
+    assert [(gate.metric, gate.allowed) for gate in parse({"calibration": "<= 0.05", "leaks": 0})] == [
+        ("ece", "<= 0.05"),
+        ("leaks", "<= 0"),
+    ]
+
+
+def test_a_price_may_have_its_currency_and_a_time_its_unit() -> None:
+    assert [gate.allowed for gate in parse({"cost_per_million": "<= 2.5 USD", "p50_ms": "<= 20 ms"})] == [
+        "<= 2.5 USD",
+        "<= 20",
+    ]

@@ -1,26 +1,21 @@
 """Parity against real HTTP servers in this process: one that answers from the model, and some that do not."""
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelmint.core.stage import Endpoint, StageContext
+from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model, Report
 from modelmint.evaluation.parity import ParityInputs, ParitySpec, parity
 from modelmint.evaluation.predict import predict
 
 from .conftest import questions
+from .endpoint import served
 
-KEY = "mint_test"
-Answers = Callable[[list[str]], tuple[int, Any]]
 Judge = Callable[..., Report]
 
 
@@ -49,7 +44,7 @@ def judge(
 
         ctx = replace(context, serve=lambda _variant: served(answers, seen if seen is not None else []))
         inputs = ParityInputs(model=trained, variant=trained, test=dataset(rows))
-        return parity(spec or ParitySpec(), inputs, ctx).parity
+        return parity((spec or ParitySpec()).model_copy(update={"adversarial_rows": 0}), inputs, ctx).parity
 
     return run
 
@@ -65,11 +60,11 @@ def test_the_real_server_passes_with_a_variant_that_knows_the_same(
     dataset: Callable[..., Dataset],
     model: Callable[..., Model],
     trained_folder: Path,
-    served_folder: Path,
+    exported_folder: Path,
 ) -> None:
     inputs = ParityInputs(
         model=model(trained_folder),
-        variant=model(served_folder, engine="onnx", variant="onnx-fp32"),
+        variant=model(exported_folder, engine="onnx", variant="onnx-fp32"),
         test=dataset(questions(200, seed=3)),
     )
     facts = parity(ParitySpec(), inputs, context).parity.facts
@@ -156,45 +151,3 @@ def test_a_large_test_set_is_sampled_by_the_seed(judge: Judge) -> None:
     first, second = (judge(spec=ParitySpec(num_rows=200)) for _ in range(2))
     assert first.facts["num_rows"] == 200
     assert first.digest == second.digest
-
-
-@contextmanager
-def served(answers: Answers, seen: list[Any]) -> Iterator[Endpoint]:
-    """A real HTTP server on a loopback port; `seen` takes each input and how many requests were under way."""
-    under_way, lock = [0], threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert (self.path, self.headers["Authorization"]) == ("/v1/predict", f"Bearer {KEY}")
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                under_way[0] += 1
-                seen.append((body["input"], under_way[0]))
-            status, answer = answers([body["input"]] if isinstance(body["input"], str) else body["input"])
-            with lock:
-                under_way[0] -= 1
-            if answer is not None:  # None: hang up without a word
-                self._reply(status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
-
-        def _reply(self, status: int, content: bytes) -> None:
-            try:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                pass  # the client did not wait
-
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = False
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield Endpoint(url=f"http://127.0.0.1:{server.server_port}", name="candidate", key=KEY)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

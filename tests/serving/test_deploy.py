@@ -36,6 +36,26 @@ def test_a_release_whose_parity_was_refused_is_refused(catalog: Catalog, context
     assert release(catalog, context, tmp_path, {"refused": ["too different"]})["refused"] == ["parity: too different"]
 
 
+def test_a_person_may_let_the_very_report_pass_that_was_refused_and_no_other(
+    catalog: Catalog, context: StageContext, tmp_path: Path
+) -> None:
+    parity = context.desk.report("parity", {"refused": ["too different"]})
+    evaluation = context.desk.report("evaluation", {"refused": ["accuracy: must be >= 0.9; it is 0.8"]})
+    word = {"stage": "parity", "by": "anna", "reason": "known rows", "refused": ["too different"]}
+    word |= {"reports": [{"name": "parity", "digest": parity.digest}]}
+    variant = publish_variant(catalog, tmp_path / "variant")
+    inputs = DeployInputs(
+        model=variant,
+        variant=variant,
+        parity=parity,
+        evaluation=evaluation,
+        overrides=(context.desk.report("override", word),),
+    )
+    facts = deploy(DeploySpec(endpoint="support"), inputs, context).release.facts
+    assert facts["refused"] == ["evaluation: accuracy: must be >= 0.9; it is 0.8"]
+    assert [one["by"] for one in facts["overridden"]] == ["anna"]
+
+
 def test_applying_twice_makes_one_revision(catalog: Catalog, tmp_path: Path) -> None:
     variant = publish_variant(catalog, tmp_path).id
     ids = {"model": [variant], "variant": [variant]}

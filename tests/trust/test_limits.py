@@ -50,6 +50,17 @@ def test_a_refused_model_is_not_called_passed(written: Written, desk: StagingDes
     assert "Refused by its gates" in page
 
 
+def test_what_a_person_let_pass_is_told_with_who_and_why(written: Written, desk: StagingDesk) -> None:
+    word = {"stage": "evaluate", "by": "anna", "reason": "the <b>rows</b> are known.", "refused": [], "reports": []}
+    card, readme, page = written(
+        evaluation=desk.report("evaluation", EVALUATION), overrides=(desk.report("override", word),)
+    )
+    said = "A person let evaluate pass all the same, anna: the <b>rows</b> are known."
+    assert said in card.facts["limits"]
+    assert "Refused by its gates, let pass by a person" in page
+    assert "<b>rows</b>" not in page + readme
+
+
 def test_masking_is_no_promise(written: Written) -> None:
     assert any("names and free descriptions" in said for said in written()[0].facts["limits"])
 

@@ -21,7 +21,7 @@ from modelmint.core.errors import AuthError, ForbiddenError, InputError, NotFoun
 from modelmint.core.ids import new_id
 from modelmint.core.types import JSON
 
-SCOPES = ("predict", "feedback", "admin")
+SCOPES = ("predict", "feedback", "admin", "override")
 CACHE_S = 1.0  # a revoked key is refused at most this much later
 CACHED_KEYS = 1000
 

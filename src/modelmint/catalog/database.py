@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from modelmint.core.errors import StorageFullError, UnavailableError
 from modelmint.core.settings import Settings
 
-HEAD = "v0_2_0"  # the newest migration; named by release
+HEAD = "v0_3_0"  # the newest migration; named by release
 
 
 def open_database(settings: Settings) -> sa.Engine:

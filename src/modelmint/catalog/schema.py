@@ -126,7 +126,8 @@ run_stages = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("name", _Name, nullable=False),
     sa.Column("verb", _Name, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),  # waiting, running, succeeded, failed, refused, cancelled
+    # waiting, running, succeeded, failed, refused, overridden, cancelled
+    sa.Column("status", sa.String(16), nullable=False),
     sa.Column("cached", sa.Boolean, nullable=False, default=False),
     sa.Column("seconds", sa.Float, nullable=True),
     sa.Column("outputs", sa.JSON, nullable=True),
@@ -134,6 +135,19 @@ run_stages = sa.Table(
     sa.Column("total", sa.BigInteger, nullable=False, default=0),
     sa.Column("message", sa.Text, nullable=False, default=""),
     sa.Column("started_at", _Time, nullable=True),
+)
+
+overrides = sa.Table(
+    "overrides",
+    METADATA,  # refused gates that a person let pass, each for one run; never changed
+    sa.Column("tenant", _Tenant, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("stage", _Name, nullable=False),
+    sa.Column("report", _Id, sa.ForeignKey("artifacts.id"), nullable=False),  # who, why and what was refused
+    sa.Column("actor", _Name, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
 )
 
 workers = sa.Table(

@@ -101,7 +101,7 @@ class _Station(click.Command):
             roles = [(role.name, "optional" if role.optional else "needed") for role in verb.inputs.values()]
             formatter.write_dl(roles or [("none", "")])
         with formatter.section(f"Keys of {verb.name} (--set KEY=VALUE)"):
-            fields = verb.spec.model_fields.items()
+            fields = verb.spec.keys().items()
             formatter.write_dl([(name, " ".join((field.description or "").split())) for name, field in fields])
 
 

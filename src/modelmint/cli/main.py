@@ -15,7 +15,9 @@ from modelmint import __version__
 from modelmint.cli import tracking
 from modelmint.cli.advise import advise
 from modelmint.cli.data import COMMANDS
+from modelmint.cli.export import export
 from modelmint.cli.options import as_json, exit_with, limit, open_workspace, output
+from modelmint.cli.override import override
 from modelmint.core.errors import ModelmintError
 
 Command = Callable[..., Any]
@@ -200,15 +202,6 @@ def lineage(home: Path | None, identifier: str, as_json: bool) -> None:
 
 
 @modelmint.command()
-@click.argument("identifier", metavar="ID")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.pass_obj
-def export(home: Path | None, identifier: str, folder: Path) -> None:
-    """Copy an artifact's files and its manifest.json into a new folder, to walk away with."""
-    click.echo(open_workspace(home).export(identifier, folder))
-
-
-@modelmint.command()
 def schema() -> None:
     """Print the JSON schema of recipes."""
     from modelmint.loop.schema import recipe_schema
@@ -285,7 +278,7 @@ def keys() -> None:
     multiple=True,
     default=("predict", "feedback"),
     show_default=True,
-    type=click.Choice(["predict", "feedback", "admin"]),
+    type=click.Choice(["predict", "feedback", "admin", "override"]),
 )
 @as_json
 @click.pass_obj
@@ -313,7 +306,7 @@ def keys_revoke(home: Path | None, key: str) -> None:
     click.echo(f"{key}: revoked")
 
 
-for _command in (*COMMANDS, *tracking.COMMANDS, advise):
+for _command in (*COMMANDS, *tracking.COMMANDS, advise, export, override):
     modelmint.add_command(_command)
 
 

@@ -39,6 +39,8 @@ def show_run(body: Body) -> None:
         out.print(_metrics(body))
     if body["variants"]:
         out.print(_variants(body["variants"]))
+    for one in body.get("failed_variants", ()):
+        out.print(f"variant {one['name']} could not be made: {one['reason']}", highlight=False, markup=False)
     if body["estimate"] or body["actual"]:
         out.print(_estimate(body))
     if body["estimate"] and (said := past_in_words(body["past_estimates"])):
@@ -184,16 +186,18 @@ def _metrics(body: Body) -> Table:
 
 
 def _variants(variants: Sequence[Body]) -> Table:
+    metric = next(iter(variants[0]["metrics"]))
     table = titled_table(
-        "variants", "variant", ">size", ">p50", ">per second", ">accuracy", ">cost per million", "chosen"
+        "variants", "variant", ">size", ">p50", ">per second", f">{metric}", ">cost per million", "chosen"
     )
     for variant in variants:
+        value = variant["metrics"][metric]["value"]
         table.add_row(
             variant["name"],
             size(variant["size_bytes"]),
             f"{variant['p50_ms']:.1f} ms",
             f"{variant['throughput_per_s']:.0f}",
-            f"{variant['metrics']['accuracy']['value']:.2%}",
+            f"{value:.2%}" if metric in SHARES else f"{value:.4g}",
             str(variant.get("cost_per_million", "")),
             "✓" if variant["chosen"] else "",
         )
@@ -241,6 +245,8 @@ def _time(value: float) -> str:
 
 def _closing(body: Body) -> list[str]:
     lines = [_search(body["search"])] if body.get("search") else []
+    lines += [says] if (says := (body["baseline"] or {}).get("says")) else []
+    lines += [f"overridden: {one['stage']}, by {one['by']} at {one['at'][:16]}: {one['reason']}" for one in body["overrides"]]  # fmt: skip
     if told := body.get("tracking"):
         from modelmint.cli.tracking import told_mlflow
 

@@ -1,52 +1,87 @@
 """Make variants of a model for serving, measure each, and choose the cheapest that is as good."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
-from modelmint.compression.frontier import FP32, Candidate, Limits, choose
-from modelmint.compression.measure import Speed, measure_speed
-from modelmint.compression.variants import VariantName, lay_down, make_variants
+from modelmint.compression.bodies import BodyOptions
+from modelmint.compression.compared import Answers, Rows, agreement, ask_trained, ask_variant, task_of
+from modelmint.compression.frontier import FP32, Candidate, Wish, choose
+from modelmint.compression.gates import TIMED, Gate, judge, parse
+from modelmint.compression.measure import Speed, command_of, measure_speeds
+from modelmint.compression.page import REASON, compression_page
+from modelmint.compression.variants import LEAST_CALIBRATION, Given, Workshop, failures, split_name, told
+from modelmint.core.errors import InputError, ModelmintError, StageError
+from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.metrics.classification import accuracy, measure
-from modelmint.evaluation.predict import predict
-from modelmint.evaluation.rows import Rows
 
 ENOUGH_ROWS = 200
+TRAINED = "trained"
 
 
 class CompressSpec(Spec):
-    """Which variants to make, and how near to the trained model one must be to be served."""
+    """Which variants to make, what one must reach to be served, and which of those to take."""
 
-    variants: tuple[VariantName, ...] = Field(default=("onnx-fp32", "onnx-int8", "onnx-int8-mixed"), min_length=1)
-    """What to make: `onnx-fp32` is the model as trained; `onnx-int8` a quarter of its size, and faster;
-    `onnx-int8-mixed` keeps the layers in fp32 that 8 bits hurt most, a third of the size and nearer to the model.
+    model_config = ConfigDict(validate_by_name=True)
+
+    try_: tuple[str, ...] = Field(
+        alias="try", default=("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static"), min_length=1
+    )
+    """What to make, each FORM or BODY/FORM.
+
+    Forms: `onnx-fp32` is the model as trained; `onnx-fp16` stores its weights in 16 bits; `onnx-int8` is a quarter of
+    its size, and faster; `onnx-int8-mixed` keeps the layers in fp32 that 8 bits hurt most; `onnx-int8-static` scales by
+    what training rows gave, so that texts share a batch, `onnx-int8-static-mixed` likewise; `openvino-fp32`, `openvino-bf16` and `openvino-int8` are run by
+    OpenVINO (the extra `openvino`). A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
     """
-    max_accuracy_drop: float = Field(default=0.005, ge=0, le=1)
-    """By how much a variant's accuracy may be below that of the trained model."""
-    min_agreement: float = Field(default=0.99, gt=0, le=1)
-    """The least share of test rows on which a variant gives the same label as the trained model."""
+    gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    """What a variant must be, like {size_mb: "<= 30", p99_ms: "<= 10"}: `accuracy_drop` against the trained model (of
+    another task its main figure; "<= 0.005" where it is not named), `agreement` with it (">= 0.99" likewise), `size_mb`,
+    `load_ms`, `p50_ms`, `p99_ms`, `throughput_per_s`, `cost_per_million`, `peak_mb`.
+    """
+    choose: Wish = "cheapest"
+    """Which of those that pass: `cheapest` answers most texts a second, `fastest` one text soonest, or `smallest`."""
+    calibration_rows: int = Field(default=200, ge=LEAST_CALIBRATION, le=5_000)
+    """From how many training rows, chosen by the seed, static int8 learns its scales."""
+    bodies: BodyOptions = Field(default_factory=BodyOptions)
+    """How smaller bodies learn from the model."""
     max_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
     """How many validation rows, and how many test rows, to compare on; all of them where there are fewer."""
     timed_rows: int = Field(default=320, ge=1, le=10_000)
     """How many texts to time each variant on."""
 
-    @field_validator("variants")
+    @field_validator("try_")
     @classmethod
-    def _each_once(cls, variants: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(variants)) != len(variants):
-            raise ValueError(f"variants: must name each variant once; got {', '.join(variants)}")
-        return variants
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError(f"must name each variant once; got {', '.join(names)}")
+        for name in names:
+            try:
+                split_name(name)
+            except InputError as error:
+                raise ValueError(str(error).removeprefix("try: ")) from error
+        return names
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _readable(cls, gates: Any) -> Any:
+        return readable(gates, parse)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompressInputs:
+    """The model, rows to choose by and rows to report on; training rows to calibrate with and for bodies to learn from."""
+
     model: Model
     validation: Dataset
     test: Dataset
+    train: Dataset | None = None
+    unlabelled: Dataset | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,131 +92,191 @@ class CompressOutputs:
 
 
 def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> CompressOutputs:
-    """Export, quantize, compare with the trained model, time, choose.
+    """Make bodies, export, quantize, compare with the trained model, time, choose.
 
-    The choice looks at accuracy on the validation rows and at agreement, which needs no labels, on the test rows, which
-    parity replays; what is reported is of the test rows. Where no variant is good enough the report refuses.
+    The choice looks at the task's main figure on the validation rows and at agreement, which needs no labels, on the
+    test rows, which parity replays; what is reported is of the test rows. A variant that cannot be made or run is named
+    with its reason and is no candidate. Where no variant is good enough the report refuses.
 
     Raises:
+        InputError: variants of such a model cannot be served.
         DataError: the test set is empty, or a row has no text or label.
+        StageError: not one variant could be made.
     """
-    rows = _Compared.read(spec, inputs, ctx.seed)
-    trained = predict(inputs.model, rows.texts, ctx, message="predicting with the trained model").predicted
+    task = task_of(inputs.model)
+    rows = _Compared.read(spec, inputs, task, ctx.seed)
+    trained = ask_trained(inputs.model, rows.sets, ctx)
+    given = Given(
+        validation=inputs.validation,
+        train=inputs.train,
+        unlabelled=inputs.unlabelled,
+        body=spec.bodies,
+        calibration_rows=spec.calibration_rows,
+    )
+    made, failed = _make(spec.try_, Workshop(inputs.model, ctx, given), rows, ctx)
+    if not made:
+        raise _none_made(failed)
+    ctx.say(0, 0, "timing")
+    folders = {TRAINED: inputs.model.files.folder(), **{one.name: one.folder for one in made}}
+    commands = {name: command_of(folder, ctx.num_threads) for name, folder in folders.items()}
+    speeds = measure_speeds(commands, rows.test.texts[-spec.timed_rows :], check=ctx.check)
     tried = []
-    for name, folder in make_variants(spec.variants, inputs.model, ctx):
-        variant = lay_down(name, folder, inputs.model, ctx)
-        answers = predict(variant, rows.texts, ctx, message=f"predicting with {name}").predicted
-        ctx.say(0, 0, f"timing {name}")
-        speed = measure_speed(folder, rows.texts[-spec.timed_rows :], ctx.num_threads)
-        tried.append(
-            _Tried(
-                variant=variant,
-                answers=answers,
-                speed=speed,
-                candidate=rows.candidate(name, (folder / "model.onnx").stat().st_size, speed, trained, answers),
-            )
-        )
-    limits = Limits(max_accuracy_drop=spec.max_accuracy_drop, min_agreement=spec.min_agreement)
-    chosen = choose([one.candidate for one in tried], limits)
-    measured = {"variants": {one.candidate.name: one.speed.to_json(ctx.machine_hour) for one in tried}}
-    facts = _facts(rows, trained, tried, limits, chosen, seed=ctx.seed)
-    best = next((one for one in tried if one.candidate is chosen), tried[0])
-    return CompressOutputs(
-        variants=tuple(one.variant for one in tried),
-        variant=best.variant,
-        compression=ctx.desk.report("compression", facts, measured=measured),
+    for one in made:
+        speed = speeds[one.name]
+        if isinstance(speed, Speed):
+            tried.append(_tried(one, speed, rows, trained, parse(spec.gates), ctx))
+        else:
+            failed[one.name] = told(speed)
+    if not tried:
+        raise _none_made(failed)
+    return _outputs(spec, inputs, ctx, rows, trained, tried, failed, speeds[TRAINED])
+
+
+def _none_made(failed: Mapping[str, str]) -> StageError:
+    return StageError(
+        f"try: no variant could be made: {'; '.join(f'{name}: {why}' for name, why in failed.items())}",
+        parameter="try",
+        remedy="Take onnx-fp32 into try, which every model for serving can be.",
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Tried:
+class _Made:
+    name: str
+    folder: Path
     variant: Model
-    answers: Sequence[str]
+    answers: list[Answers]
+    facts: JSON
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tried:
+    made: _Made
     speed: Speed
     candidate: Candidate
 
 
+def _make(
+    names: Sequence[str], workshop: Workshop, rows: "_Compared", ctx: StageContext
+) -> tuple[list[_Made], dict[str, str]]:
+    """What could be made and asked, and why the rest could not."""
+    made, failed = [], {}
+    for name in names:
+        try:
+            folder = workshop.make(name)
+            answers = ask_variant(name, folder, rows.sets, ctx)
+        except failures() as error:
+            ctx.check()  # a deadline that has passed fails the stage, not the variant
+            failed[name] = told(error)
+            ctx.say(0, 0, f"{name} failed: {failed[name]}")
+            continue
+        variant = workshop.lay_down(name, folder)
+        made.append(_Made(name=name, folder=folder, variant=variant, answers=answers, facts=workshop.facts(name)))
+    return made, failed
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compared:
-    """Validation rows, where there are enough to choose by, then test rows."""
+    """Validation rows, where there are enough to choose by, and test rows."""
 
     validation: Rows | None
     test: Rows
 
     @classmethod
-    def read(cls, spec: CompressSpec, inputs: CompressInputs, seed: int) -> "_Compared":
+    def read(cls, spec: CompressSpec, inputs: CompressInputs, task: str, seed: int) -> "_Compared":
         enough = inputs.validation.num_rows >= ENOUGH_ROWS
-        validation = Rows.read(inputs.validation, "validation").sample(spec.max_rows, seed=seed) if enough else None
-        return cls(validation=validation, test=Rows.read(inputs.test, "test").sample(spec.max_rows, seed=seed))
+        test = Rows.read(inputs.test, task, "test", limit=spec.max_rows, seed=seed)
+        if not enough:
+            return cls(validation=None, test=test)
+        validation = Rows.read(inputs.validation, task, "validation", limit=spec.max_rows, seed=seed)
+        return cls(validation=validation, test=test)
 
     @property
-    def num_validation(self) -> int:
-        return len(self.validation.ids) if self.validation else 0
-
-    @property
-    def texts(self) -> list[str]:
-        return [*(self.validation.texts if self.validation else ()), *self.test.texts]
-
-    def of_choice(self, answers: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-        """The labels and the answers that accuracy is compared on."""
-        if self.validation:
-            return self.validation.labels, answers[: self.num_validation]
-        return self.test.labels, answers
-
-    def candidate(
-        self, name: str, size_bytes: int, speed: Speed, trained: Sequence[str], answers: Sequence[str]
-    ) -> Candidate:
-        drop = accuracy(*self.of_choice(trained)) - accuracy(*self.of_choice(answers))
-        at = self.num_validation
-        num_differing = sum(one != other for one, other in zip(trained[at:], answers[at:], strict=True))
-        return Candidate(
-            name=name,
-            size_bytes=size_bytes,
-            texts_per_s=speed.throughput_per_s,
-            accuracy_drop=drop,
-            num_rows=len(trained) - at,
-            num_differing=num_differing,
-        )
+    def sets(self) -> list[Rows]:
+        """The rows to choose by first, the test rows last; the same where there is one set."""
+        return [self.validation, self.test] if self.validation else [self.test]
 
 
-def _facts(
+def _tried(
+    made: _Made, speed: Speed, rows: _Compared, trained: Sequence[Answers], gates: Sequence[Gate], ctx: StageContext
+) -> _Tried:
+    timed = speed.to_json(ctx.machine_hour)
+    figures = {
+        "accuracy_drop": rows.sets[0].drop(trained[0], made.answers[0], seed=ctx.seed),
+        "agreement": agreement(trained[-1], made.answers[-1]),
+        "size_mb": (made.folder / "model.onnx").stat().st_size / 1e6,
+        **{name: float(str(timed[name]).split()[0]) for name in TIMED},
+    }
+    candidate = Candidate(name=made.name, figures=figures, verdicts=judge(gates, figures))
+    return _Tried(made=made, speed=speed, candidate=candidate)
+
+
+def _outputs(
+    spec: CompressSpec,
+    inputs: CompressInputs,
+    ctx: StageContext,
     rows: _Compared,
-    trained: Sequence[str],
+    trained: Sequence[Answers],
     tried: Sequence[_Tried],
-    limits: Limits,
-    chosen: Candidate | None,
-    *,
-    seed: int,
-) -> JSON:
-    truth, at = rows.test.labels, rows.num_validation
-    refused = [] if chosen else [reason for one in tried for reason in limits.failures(one.candidate)]
-    return {
-        "model": {"metrics": measure(truth, trained[at:], seed=seed)},
-        "variants": [
-            {
-                "name": one.candidate.name,
-                "size_bytes": one.candidate.size_bytes,
-                "metrics": measure(truth, one.answers[at:], seed=seed),
-                "chosen": one.candidate is chosen,
-                "agreement": round(one.candidate.agreement, 6),
-                "accuracy_drop": round(one.candidate.accuracy_drop, 6),
-                "failures": limits.failures(one.candidate),
-            }
-            for one in tried
-        ],
+    failed: dict[str, str],
+    line: Speed | ModelmintError,
+) -> CompressOutputs:
+    chosen = choose([one.candidate for one in tried], spec.choose)
+    worth = rows.test.figures(trained[-1], seed=ctx.seed)
+    variants = [_fact(one, chosen, spec.choose, rows, ctx.seed) for one in tried]
+    facts: JSON = {
+        "task": rows.test.task,
+        "metric": next(iter(worth)),
+        "model": {"metrics": worth, "size_bytes": _size_bytes(inputs.model)},
+        "variants": variants,
+        "failed": [{"name": name, "reason": reason} for name, reason in failed.items()],
         "chosen": chosen.name if chosen else None,
-        "limits": {"max_accuracy_drop": limits.max_accuracy_drop, "min_agreement": limits.min_agreement},
+        "choose": spec.choose,
+        "gates": {gate.name: gate.allowed for gate in parse(spec.gates)},
         "chosen_by": "validation" if rows.validation else "test",
-        "num_rows": {"validation": rows.num_validation, "test": len(rows.test.ids)},
-        "notes": _notes(rows, limits, chosen),
-        "refused": refused,
+        "num_rows": {"validation": rows.validation.num_rows if rows.validation else 0, "test": rows.test.num_rows},
+        "notes": _notes(rows, chosen),
+        "refused": [] if chosen else [reason for one in tried for reason in one.candidate.failures],
+    }
+    measured = {
+        "model": line.to_json(ctx.machine_hour) if isinstance(line, Speed) else None,
+        "variants": {one.made.name: one.speed.to_json(ctx.machine_hour) for one in tried},
+    }
+    best = next((one for one in tried if one.candidate is chosen), tried[0])
+    page = compression_page(facts, measured, name=inputs.model.name)
+    return CompressOutputs(
+        variants=tuple(one.made.variant for one in tried),
+        variant=best.made.variant,
+        compression=ctx.desk.report("compression", facts, measured=measured, renderings={"report.html": page}),
+    )
+
+
+def _fact(one: _Tried, chosen: Candidate | None, wish: Wish, rows: _Compared, seed: int) -> JSON:
+    candidate = one.candidate
+    is_chosen = candidate is chosen
+    passed = f"passes, and {chosen.name} {REASON[wish]}" if chosen else ""
+    return {
+        "name": candidate.name,
+        **one.made.facts,
+        "size_bytes": round(candidate.figures["size_mb"] * 1e6),
+        "metrics": rows.test.figures(one.made.answers[-1], seed=seed),
+        "chosen": is_chosen,
+        "agreement": round(candidate.figures["agreement"], 6),
+        "accuracy_drop": round(candidate.figures["accuracy_drop"], 6),
+        "failures": candidate.failures,
+        "reason": f"chosen: {REASON[wish]}" if is_chosen else "; ".join(refusals(candidate.verdicts)) or passed,
     }
 
 
-def _notes(rows: _Compared, limits: Limits, chosen: Candidate | None) -> list[str]:
+def _size_bytes(model: Model) -> int:
+    """Of the weights alone."""
+    return sum(file["size_bytes"] for file in model.manifest["files"] if str(file["path"]).endswith(".safetensors"))
+
+
+def _notes(rows: _Compared, chosen: Candidate | None) -> list[str]:
     notes = []
     if not rows.validation:
         notes.append(f"fewer than {ENOUGH_ROWS} validation rows: the variant was chosen by the test rows")
-    if chosen and chosen.name == FP32 and limits.failures(chosen):
+    if chosen and chosen.name == FP32 and chosen.failures:
         notes.append("no variant passed; fp32 answers as the trained model does, so the rows are too few to tell")
     return notes

@@ -1,67 +1,68 @@
-"""Which variant to serve: the cheapest of those that are as good."""
+"""Which variant to serve: the cheapest, fastest or smallest of those that pass; and which are beaten by none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from modelmint.core.gates import Verdict, refusals
 
 FP32 = "onnx-fp32"
 NEAR = 1.10
-SLACK = 1e-9  # a figure exactly at its limit passes, whatever binary fractions make of it
+
+Wish = Literal["cheapest", "fastest", "smallest"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A variant as the choice sees it, against the trained model: how far its accuracy is below, on how many rows its
-    label is another.
-    """
+    """A variant as the choice sees it. `figures` are named as its gates are."""
 
     name: str
-    size_bytes: int
-    texts_per_s: float
-    accuracy_drop: float
-    num_rows: int
-    num_differing: int
+    figures: Mapping[str, float]
+    verdicts: Sequence[Verdict]
 
     @property
-    def agreement(self) -> float:
-        return 1 - self.num_differing / self.num_rows
+    def failures(self) -> list[str]:
+        """Why it may not be served: a sentence each; none when it passes."""
+        return [f"{self.name}: {reason}" for reason in refusals(self.verdicts)]
+
+    @property
+    def failed(self) -> set[str]:
+        """The names of the gates that refuse it."""
+        return {verdict["name"] for verdict in self.verdicts if not verdict["passed"]}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What a variant may lose against the model it was made from."""
+def choose(candidates: Sequence[Candidate], wish: Wish) -> Candidate | None:
+    """The best by `wish` of those that pass.
 
-    max_accuracy_drop: float
-    min_agreement: float
-
-    def failures(self, candidate: Candidate) -> list[str]:
-        """Why a variant may not be served: a sentence each; none when it passes."""
-        failed = []
-        if candidate.accuracy_drop > self.max_accuracy_drop + SLACK:
-            failed.append(
-                f"{candidate.name}: accuracy may fall by at most {self.max_accuracy_drop:g}; it falls by "
-                f"{candidate.accuracy_drop:.4f}"
-            )
-        if not self.agrees(candidate):
-            failed.append(
-                f"{candidate.name}: must give the trained model's label on at least {self.min_agreement:.1%} "
-                f"of rows; it does not on {candidate.num_differing} of {candidate.num_rows}"
-            )
-        return failed
-
-    def agrees(self, candidate: Candidate) -> bool:
-        """Whether it gives the trained model's label often enough; parity replays the same rows over HTTP."""
-        return candidate.agreement >= self.min_agreement - SLACK
-
-
-def choose(candidates: Sequence[Candidate], limits: Limits) -> Candidate | None:
-    """The cheapest that passes. On one machine the cheapest is the one that answers most texts a second.
-
-    Speeds within `NEAR` of the best are alike, since a measurement is no surer than that: there the smaller one is
-    taken. Where none passes it is fp32, if that agrees with the trained model: then the rows are too few to tell.
+    On one machine the cheapest is the one that answers most texts a second, in requests of several; the fastest has the
+    shortest median time of one text. Times within `NEAR` of the best are alike, since a measurement is no surer than
+    that: there the smaller one is taken. Where none passes it is fp32, if accuracy alone is against it: it answers as
+    the trained model does, so the rows are too few to tell.
     """
-    passing = [candidate for candidate in candidates if not limits.failures(candidate)]
-    if passing:
-        fastest = max(candidate.texts_per_s for candidate in passing)
-        near = [candidate for candidate in passing if candidate.texts_per_s * NEAR >= fastest]
-        return min(near, key=lambda candidate: (candidate.size_bytes, candidate.name))
-    return next((one for one in candidates if one.name == FP32 and limits.agrees(one)), None)
+    passing = [candidate for candidate in candidates if not candidate.failures]
+    if not passing:
+        return next((one for one in candidates if one.name == FP32 and one.failed == {"accuracy_drop"}), None)
+    near = passing if wish == "smallest" else _near(passing, _slowness(passing, wish))
+    return min(near, key=lambda one: (one.figures["size_mb"], -one.figures["throughput_per_s"], one.name))
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The places of the points (larger is better in both) that no other beats, by the first from small to large."""
+    kept: list[int] = []
+    best = float("-inf")
+    for at in sorted(range(len(points)), key=lambda at: (-points[at][0], -points[at][1])):
+        if points[at][1] > best:
+            best = points[at][1]
+            kept.append(at)
+    return kept[::-1]
+
+
+def _slowness(passing: Sequence[Candidate], wish: Wish) -> list[float]:
+    if wish == "fastest":
+        return [one.figures["p50_ms"] for one in passing]
+    return [1 / one.figures["throughput_per_s"] for one in passing]
+
+
+def _near(passing: Sequence[Candidate], slowness: Sequence[float]) -> list[Candidate]:
+    least = min(slowness)
+    return [one for one, slow in zip(passing, slowness, strict=True) if slow <= least * NEAR]

@@ -1,62 +1,284 @@
-"""The variants that can be made, each as a folder that the serving engine opens."""
+"""The variants that can be made, each as a folder that the serving engine opens.
 
+A variant is ``[BODY/]FORM``: the body is what is computed (the model as trained, or a smaller one that learned from it:
+`compression.bodies`), the form is how (`FORMS`).
+"""
+
+import difflib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+from modelmint.compression.bodies import BodyInputs, BodyOptions, check_name, facts_of, make_body
+from modelmint.core.errors import DataError, InputError
 from modelmint.core.stage import StageContext
-from modelmint.core.types import JSON, Model
+from modelmint.core.types import JSON, Dataset, Model
 
-VariantName = Literal["onnx-fp32", "onnx-int8", "onnx-int8-mixed"]
 COPIED = ("tokenizer.json", "config.json")
-MAX_BATCH: dict[VariantName, int] = {"onnx-fp32": 32, "onnx-int8": 1, "onnx-int8-mixed": 1}
-"""Texts in one forward pass: with dynamic int8 a text's answer would depend on its neighbours."""
+LEAST_CALIBRATION = 16
+"""From fewer rows the ranges of a layer's inputs are luck."""
 _SAID = ("task", "labels", "max_tokens", "base")
 _SAID_IF_THERE = ("inputs", "answers")
 
 
-def make_variants(names: Sequence[VariantName], model: Model, ctx: StageContext) -> Iterator[tuple[VariantName, Path]]:
-    """Export the model once, then make each variant in turn: its name and its folder in the scratch folder.
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a body is executed."""
 
-    A folder holds model.onnx, tokenizer.json, config.json and modelmint.json; equal models give equal files.
+    about: str
+    file: str
+    """Which ONNX file it runs: `fp32`, `fp16`, `int8` or `int8-static`, each of the two also `-mixed`."""
+    engine: str = "onnx"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What OpenVINO is told."""
+    max_batch: int = 32
+    """Texts in one forward pass: with dynamic int8 a text's answer would depend on its neighbours."""
+
+
+_F32, _BF16 = {"INFERENCE_PRECISION_HINT": "f32"}, {"INFERENCE_PRECISION_HINT": "bf16"}
+FORMS: dict[str, Form] = {
+    "onnx-fp32": Form(file="fp32", about="the model as trained"),
+    "onnx-fp16": Form(file="fp16", about="weights stored in 16 bits and computed in 32: half the file, as fast"),
+    "onnx-int8": Form(file="int8", max_batch=1, about="8 bits, scaled at each call: a quarter of the file, and faster"),
+    "onnx-int8-mixed": Form(
+        file="int8-mixed",
+        max_batch=1,
+        about="the same without the layers that 8 bits hurt most: a third of the file, and nearer to the model",
+    ),
+    "onnx-int8-static": Form(
+        file="int8-static",
+        about="8 bits, scaled by what training rows gave (`calibration_rows`): texts share a batch again",
+    ),
+    "onnx-int8-static-mixed": Form(
+        file="int8-static-mixed", about="the same without the layers that 8 bits hurt most: a third of the file"
+    ),
+    "openvino-fp32": Form(file="fp32", engine="openvino", settings=_F32, about="OpenVINO (the extra `openvino`)"),
+    "openvino-bf16": Form(
+        file="fp16",
+        engine="openvino",
+        settings=_BF16,
+        about="OpenVINO in bfloat16, on processors that have it: half the file",
+    ),
+    "openvino-int8": Form(
+        file="int8-static", engine="openvino", settings=_F32, about="OpenVINO with the file of `onnx-int8-static`"
+    ),
+}
+
+
+def split_name(name: str) -> tuple[str | None, str]:
+    """The body, None for the model as trained, and the form.
+
+    Raises:
+        InputError: there is no such form or body.
     """
-    from modelmint.compression.export import export_onnx
-
-    ctx.say(0, 0, "exporting to ONNX")
-    source, exported = model.files.folder(), ctx.scratch / "exported.onnx"
-    export_onnx(source, exported)
-    for name in names:
-        ctx.check()
-        ctx.say(0, 0, f"making {name}")
-        folder = ctx.scratch / name
-        folder.mkdir()
-        _make(name, exported, folder / "model.onnx")
-        for file in COPIED:
-            shutil.copyfile(source / file, folder / file)
-        about = _about(model) | {"variant": name, "max_batch": MAX_BATCH[name]}
-        (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
-        yield name, folder
+    body, _, form = name.rpartition("/")
+    if form not in FORMS:
+        close = difflib.get_close_matches(form, FORMS, n=1)
+        raise InputError(
+            f"try: a variant is FORM or BODY/FORM with a form of {', '.join(FORMS)}; got {name!r}",
+            parameter="try",
+            remedy=f"Did you mean {f'{body}/' if body else ''}{close[0]}?" if close else None,
+        )
+    if "/" not in name:
+        return None, form
+    return check_name(body), form
 
 
-def lay_down(name: VariantName, folder: Path, model: Model, ctx: StageContext) -> Model:
-    """The variant as an artifact."""
-    kept = _about(model) | {"languages": model.facts["languages"]}
-    return ctx.desk.model(
-        name, folder, facts={**kept, "engine": "onnx", "variant": name}, licences=model.manifest.get("licences", ())
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What variants are made with, beside the model."""
+
+    validation: Dataset | None = None
+    train: Dataset | None = None
+    unlabelled: Dataset | None = None
+    body: BodyOptions = field(default_factory=BodyOptions)
+    calibration_rows: int = 200
+
+
+class Workshop:
+    """Makes the variants of one model: each body once, each export and each file once. Not thread-safe."""
+
+    def __init__(self, model: Model, ctx: StageContext, given: Given | None = None) -> None:
+        self._model, self._ctx, self._given = model, ctx, given or Given()
+        self._files: dict[tuple[str | None, str], Path] = {}
+        self._broken: dict[tuple[str | None, str], BaseException] = {}
+
+    def make(self, name: str) -> Path:
+        """A folder with model.onnx, tokenizer.json, config.json and modelmint.json; equal models give equal files.
+
+        Raises:
+            InputError: there is no such variant, or the body does not fit the model.
+            DataError: there are too few training rows to calibrate with.
+
+        What the exporters and quantizers raise passes through.
+        """
+        body, kind = split_name(name)
+        form, source = FORMS[kind], self._source(body)
+        folder = self._ctx.scratch / "variants" / name.replace("/", "--")
+        folder.mkdir(parents=True)
+        self._ctx.say(0, 0, f"making {name}")
+        shutil.copyfile(self._file(body, form.file), folder / "model.onnx")
+        about = self._about(body, source) | {
+            "variant": name,
+            "engine": form.engine,
+            "max_batch": form.max_batch,
+            **({"settings": dict(form.settings)} if form.settings else {}),
+        }
+        _lay(source, folder, about)
+        return folder
+
+    def facts(self, name: str) -> JSON:
+        """Body and form, and what was done to make the body."""
+        body, form = split_name(name)
+        return {"body": body, "form": form, "made": facts_of(self._source(body)) if body else None}
+
+    def lay_down(self, name: str, folder: Path) -> Model:
+        """The variant as an artifact."""
+        from modelmint.training.tasks import read_about
+
+        body, kind = split_name(name)
+        source = self._source(body)
+        about = self._about(body, source)
+        facts = {
+            **about,
+            "languages": self._model.facts["languages"],
+            "engine": FORMS[kind].engine,
+            "variant": name,
+            "body": body,
+            "form": kind,
+        }
+        licences = set(self._model.manifest.get("licences", ()))
+        if body is not None and (licence := read_about(source).get("licence")):  # of another base
+            licences.add(str(licence))
+        return self._ctx.desk.model(name, folder, facts=facts, licences=sorted(licences))
+
+    def _source(self, body: str | None) -> Path:
+        """The trained model's folder, or that of a body of it."""
+        trained, given = self._model.files.folder(), self._given
+        if body is None:
+            return trained
+        if given.train is None or given.validation is None:
+            raise InputError(
+                f"{body}: needs training rows to learn from; this stage was given none",
+                parameter="train",
+                remedy="Put split before compress, or name them: from: {train: STAGE.train}.",
+            )
+        inputs = BodyInputs(
+            folder=trained,
+            train=given.train,
+            validation=given.validation,
+            unlabelled=given.unlabelled,
+            options=given.body,
+        )
+        return self._once((body, "body"), lambda: make_body(body, inputs, self._ctx))
+
+    def _file(self, body: str | None, kind: str) -> Path:
+        return self._once((body, kind), lambda: self._made(body, kind))
+
+    def _made(self, body: str | None, kind: str) -> Path:
+        from modelmint.compression import quantize
+        from modelmint.compression.export import export_onnx
+
+        folder = self._ctx.scratch / "files" / (body or "trained")
+        folder.mkdir(parents=True, exist_ok=True)
+        output = folder / f"{kind}.onnx"
+        self._ctx.check()
+        if kind == "fp32":
+            self._ctx.say(0, 0, f"exporting {body or 'the model'} to ONNX")
+            export_onnx(self._source(body), output)
+            return output
+        exported = self._file(body, "fp32")
+        if kind == "fp16":
+            quantize.halve(exported, output)
+        elif kind.startswith("int8-static"):
+            feeds = self._feeds(body, exported)
+            quantize.quantize_static(exported, output, feeds, spare_narrowing=kind.endswith("mixed"))
+        else:
+            quantize.quantize_int8(exported, output, spare_narrowing=kind == "int8-mixed")
+        return output
+
+    def _feeds(self, body: str | None, exported: Path) -> list[Mapping[str, Any]]:
+        """A bounded, seeded sample of the training rows as an engine feeds them, a forward pass each."""
+        from modelmint.compression.compared import Rows, task_of
+        from modelmint.serving.engines import OnnxEngine
+
+        given, task = self._given, task_of(self._model)
+        num_rows = given.train.num_rows if given.train is not None else 0
+        if given.train is None or num_rows < LEAST_CALIBRATION:
+            raise DataError(
+                f"train: static int8 is calibrated on at least {LEAST_CALIBRATION} training rows; got {num_rows}",
+                parameter="train",
+                remedy="Give more training rows, or try onnx-int8, which needs none.",
+            )
+        rows = Rows.read(given.train, task, "train", limit=given.calibration_rows, seed=self._ctx.seed)
+        folder = exported.with_name("calibrated")
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(exported, folder / "model.onnx")
+        source = self._source(body)
+        _lay(source, folder, self._about(body, source))
+        engine = OnnxEngine(folder, self._ctx.num_threads)
+        return [engine.feeds([encoding]) for encoding in engine.encode(rows.texts)]
+
+    def _about(self, body: str | None, source: Path) -> JSON:
+        """What is said of the model; a body's own length and thresholds in the place of the trained model's."""
+        from modelmint.training.tasks import read_about
+
+        facts = dict(self._model.facts)
+        if body is not None:
+            facts |= {key: value for key, value in read_about(source).items() if key in ("max_tokens", "answers")}
+        return {key: facts[key] for key in (*_SAID, *(key for key in _SAID_IF_THERE if key in facts))}
+
+    def _once(self, key: tuple[str | None, str], make: Any) -> Path:
+        """What was made before, or the error that it gave before."""
+        if key in self._broken:
+            raise self._broken[key]
+        if key not in self._files:
+            try:
+                self._files[key] = make()
+            except failures() as error:
+                self._broken[key] = error
+                raise
+        return self._files[key]
+
+
+def failures() -> tuple[type[BaseException], ...]:
+    """What bodies, exporters, quantizers and engines raise when a model is not for them.
+
+    ONNX and ONNX Runtime have errors of their own that come from no common one.
+    """
+    from onnx.checker import ValidationError
+    from onnx.shape_inference import InferenceError
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    from modelmint.core.errors import ModelmintError
+
+    names = (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+        "EPFail",
     )
+    theirs = [getattr(state, name) for name in names]
+    return (ModelmintError, RuntimeError, ValueError, TypeError, ImportError, ValidationError, InferenceError, *theirs)
 
 
-def _about(model: Model) -> JSON:
-    there = [key for key in _SAID_IF_THERE if key in model.facts]
-    return {key: model.facts[key] for key in (*_SAID, *there)}
+def told(error: BaseException, *, most: int = 300) -> str:
+    """Why a variant failed, in a line."""
+    words = " ".join(str(getattr(error, "message", "") or error).split())
+    kind = "" if hasattr(error, "remedy") else f"{type(error).__name__}: "
+    return f"{kind}{words[:most]}{'…' if len(words) > most else ''}" or type(error).__name__
 
 
-def _make(name: VariantName, exported: Path, output: Path) -> None:
-    from modelmint.compression.quantize import quantize_int8
+def _lay(source: Path, folder: Path, about: JSON) -> None:
+    for file in COPIED:
+        shutil.copyfile(source / file, folder / file)
+    (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
 
-    if name == "onnx-fp32":
-        shutil.copyfile(exported, output)
-    else:
-        quantize_int8(exported, output, spare_narrowing=name == "onnx-int8-mixed")
+
+__all__ = ["COPIED", "FORMS", "Form", "Given", "Workshop", "failures", "split_name", "told"]

@@ -21,7 +21,10 @@ QUIET = {
 
 
 def silence() -> None:
-    """Set each variable of `QUIET` unless the user has set it; and let no library fetch code from the hub and run it."""
+    """Set each variable of `QUIET` unless the user has set it; let no library fetch code from the hub and run it, nor
+    OpenVINO send what it does to a server, as it would when it is imported.
+    """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]  # None: as if it were not installed
+    for name in ("kernels", "openvino_telemetry"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: as if it were not installed

@@ -62,6 +62,10 @@ class Desk(Protocol):
         """A JSON document; `renderings` are files for people (``report.html``), not covered by the digest."""
 
 
+MAX_TEXT_CHARACTERS = 20_000
+"""An endpoint refuses a text that is longer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """A served model: where, and the key that opens it."""
@@ -69,6 +73,7 @@ class Endpoint:
     url: str
     name: str
     key: str
+    max_characters: int = MAX_TEXT_CHARACTERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,9 +19,9 @@ from modelmint.core import forms
 from modelmint.core.errors import InputError
 from modelmint.core.forms import Form
 from modelmint.core.tables import batches
+from modelmint.core.text import mix
 from modelmint.core.types import JSON, Dataset
 from modelmint.data.index import rows_at
-from modelmint.data.text import mix
 
 NUM_EXAMPLES = 5
 MAX_LABEL_CHANGES = 50

@@ -11,8 +11,8 @@ import pyarrow as pa
 from modelmint.core import forms
 from modelmint.core.forms import FORMS, Form
 from modelmint.core.tables import batches
+from modelmint.core.text import fingerprints
 from modelmint.core.types import Dataset
-from modelmint.data.text import fingerprints
 
 SPLIT_CODES = {None: 0, "train": 0, "validation": 1, "test": 2}
 

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.forms import FORMS
+from modelmint.core.language.languages import detect
 from modelmint.core.types import JSON
 from modelmint.data.collect import CollectSpec
-from modelmint.data.language.languages import detect
 from modelmint.data.sources.checks import BadRowError
 from modelmint.data.sources.collection import short_cells
 from modelmint.data.sources.convert import Converter

@@ -220,7 +220,7 @@ def _cells(batch: pa.RecordBatch, form: Form, name: str) -> Sequence[str] | Floa
         texts = forms.contents(batch, form)
         if name == LENGTH:
             return np.array([len(text) for text in texts], np.float64)
-        from modelmint.data.language.languages import UNKNOWN, languages_of, primary
+        from modelmint.core.language.languages import UNKNOWN, languages_of, primary
 
         return [primary(tag).replace(UNKNOWN, "cannot be told") for tag, _ in languages_of(texts)]
     raise DataError(

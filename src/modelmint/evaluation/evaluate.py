@@ -1,29 +1,31 @@
-"""Figures with intervals on the test set, beside the cheap baseline and the live model, and gates that block."""
+"""Figures with intervals on the test set, by slices, beside the cheap baseline and the live model, and gates that block."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from modelmint.core.clock import monotonic_s
-from modelmint.core.gates import Verdict, readable, refusals
-from modelmint.core.money import Money, money
+from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.answers import answered, beside_live, facts_of, values
-from modelmint.evaluation.baseline import Baseline, baseline
-from modelmint.evaluation.comparison import Comparison, against_live, live_gates
-from modelmint.evaluation.gates import judge, parse
-from modelmint.evaluation.metrics.classification import calibration, compare, confusions, measure, per_class
-from modelmint.evaluation.predict import Predictions, predict
-from modelmint.evaluation.rows import Rows
+from modelmint.evaluation.answers import CLASSIFICATION, Answered, answered, values
+from modelmint.evaluation.baselines.beside import Beside, beside
+from modelmint.evaluation.baselines.cheap import Asked
+from modelmint.evaluation.baselines.choices import Choice
+from modelmint.evaluation.comparison import beside_live, live_gates
+from modelmint.evaluation.fairness import fairness
+from modelmint.evaluation.gates import Gate, parse
+from modelmint.evaluation.leaks import leaks
+from modelmint.evaluation.metrics.classification import calibration, confusions, heat, per_class
+from modelmint.evaluation.metrics.labels import per_label
+from modelmint.evaluation.page import evaluation_page, pictures
+from modelmint.evaluation.slices import sliced
+from modelmint.evaluation.speed import Speed, measure_speed, size_mb
+from modelmint.evaluation.verdicts import Evidence, verdicts
 
-CLASSIFICATION = "text-classification"
 NUM_ERRORS = 20
 SHOWN_CHARS = 200
 FEW_ROWS = 200
@@ -42,18 +44,30 @@ PREDICTIONS = pa.schema(
 class EvaluateSpec(Spec):
     """How a model is judged on the test set, and what it must reach to go on."""
 
-    gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    gates: dict[str, str | int | tuple[str, ...]] = Field(default_factory=dict)
     """What a figure of the task must be, like {accuracy: [">= 0.90", ">= baseline + 0.02"]}, {f1: ">= 0.85"} for entities
-    or {bleu: ">= 25"}; a figure that the task does not have refuses the model.
+    or {bleu: ">= 25"}; of some rows, {"accuracy[lang=zh]": ">= live - 0.01"}; and calibration (ece),
+    "fairness_gap[gender]", leaks, p50_ms, size_mb and cost_per_million.
 
-    A condition is >=, >, <= or < and a number; or `baseline` or `live`, plus or minus a number.
+    A condition is >=, >, <= or < and a number; or `baseline` or `live`, plus or minus a number; or `not worse than live`,
+    which a paired test at `alpha` decides. What cannot be computed refuses the model.
     """
-    baseline: Literal["tfidf", "majority", "none"] = "tfidf"
-    """The cheap way that the model is compared with."""
+    slices: tuple[str, ...] | None = None
+    """Columns by whose values the rows are looked at apart (numbers by quarters), and `cluster`, what texts are about;
+    `length`, `language` and `label` are looked at unasked. [] for none.
+    """
+    protected: tuple[str, ...] = ()
+    """Columns of groups of people: slices too, and the gaps between their groups are measured."""
+    min_slice_rows: int = Field(default=30, ge=2)
+    """A slice or group with fewer test rows is named and not judged."""
+    baseline: Choice = "auto"
+    """The cheap way that the model is compared with; `auto` takes the task's own."""
     live_tolerance: float = Field(default=0.01, ge=0, le=1)
-    """Where a live model is given and no gate names it: by how much accuracy may be below that of the live model."""
+    """Where a live model is given and no gate names it: by how much the main figure may be worse than that of the live
+    model; in points for a share, else as a share of it.
+    """
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """Where a live model is given and no gate names it: the level at which being worse than it is significant."""
+    """The level at which a difference is significant: from the live model, and, after Holm, of slices from the rest."""
 
     @field_validator("gates", mode="before")
     @classmethod
@@ -61,9 +75,15 @@ class EvaluateSpec(Spec):
         return readable(gates, parse)
 
     @model_validator(mode="after")
-    def _baseline_is_there(self) -> Self:
-        if self.baseline == "none" and any(gate.reference == "baseline" for gate in parse(self.gates)):
-            raise ValueError('baseline: must be "tfidf" or "majority", since a gate compares with it; got "none"')
+    def _references_are_there(self) -> Self:
+        gates = parse(self.gates)
+        if self.baseline == "none" and any(gate.reference == "baseline" for gate in gates):
+            raise ValueError('baseline: must be "auto" or the name of one, since a gate compares with it; got "none"')
+        lacking = next((gate for gate in gates if gate.group and gate.group not in self.protected), None)
+        if lacking is not None:
+            raise ValueError(
+                f"protected: must name {lacking.group}, since gates.{lacking.name} is of its groups; got {list(self.protected)}"
+            )
         return self
 
 
@@ -84,178 +104,160 @@ class EvaluateOutputs:
 
 
 def evaluate(spec: EvaluateSpec, inputs: EvaluateInputs, ctx: StageContext) -> EvaluateOutputs:
-    """Run the model over the test set, measure, compare, and hold the gates.
+    """Run the model over the test set, measure, look at slices, compare, and hold the gates.
 
     Raises:
-        DataError: the test set is empty, is for another task, or a row has no text or label.
+        DataError: the test set is empty, is for another task, a row has no text or label, or a slice's column is not there.
+        InputError: the live model is for another task, or the task has no such baseline.
     """
-    if inputs.model.facts.get("task", CLASSIFICATION) != CLASSIFICATION:
-        return _evaluate_answers(spec, inputs, ctx)
-    rows = Rows.read(inputs.test, "test")
-    started_s = monotonic_s()
-    answers = predict(inputs.model, rows.texts, ctx, message="predicting the test set")
-    seconds = monotonic_s() - started_s
-    cheap, cheap_seconds = _baseline(spec, inputs.train, rows, ctx)
-    live = _live(inputs.live, rows, answers, ctx)
-    measured: JSON = {"seconds": round(seconds, 3), "examples_per_s": round(len(rows.texts) / max(seconds, 1e-9), 1)}
-    if cheap is not None:
-        measured["baseline"] = {"seconds": round(cheap_seconds, 3), "cost": _cost(cheap_seconds, ctx.machine_hour)}
-    judged = _Judged(rows=rows, answers=answers, cheap=cheap, live=live)
+    gates = parse(spec.gates)
+    found = answered(inputs.model, inputs.test, ctx)
+    live = answered(inputs.live, inputs.test, ctx, message="asking the live model") if inputs.live else None
+    asked = Asked(model=inputs.model, train=inputs.train, test=inputs.test, found=found, ctx=ctx)
+    cheap = beside(spec.baseline, asked)
+    speed = measure_speed(inputs.model, inputs.test, ctx) if _times(gates) else None
+    judged = _Judged(spec=spec, inputs=inputs, found=found, live=live, cheap=cheap, speed=speed, ctx=ctx)
+    facts, took = _facts(judged, gates), _took(judged)
+    page = evaluation_page(facts, took, name=inputs.test.name, media=pictures(inputs.test, facts["errors"]))
     return EvaluateOutputs(
-        evaluation=ctx.desk.report("evaluation", _facts(spec, judged, ctx.seed), measured=measured),
+        evaluation=ctx.desk.report("evaluation", facts, measured=took, renderings={"report.html": page}),
         predictions=ctx.desk.dataset("predictions", _table(judged)),
     )
 
 
-def _evaluate_answers(spec: EvaluateSpec, inputs: EvaluateInputs, ctx: StageContext) -> EvaluateOutputs:
-    """Any other task. No cheap baseline is known for it here: a gate that compares with one is blocked."""
-    found = answered(inputs.model, inputs.test, ctx)
-    live = answered(inputs.live, inputs.test, ctx, message="asking the live model") if inputs.live else None
-    gates, figures = parse(spec.gates), values(found.figures)
-    verdicts = judge(gates, figures, live=values(live.figures) if live else None)
-    if live is not None and not any(gate.reference == "live" for gate in gates):
-        verdicts += beside_live(found, live, tolerance=spec.live_tolerance)
-    facts = facts_of(found, live, inputs.live.name if inputs.live else None)
-    facts |= {
-        "gates": [dict(verdict) for verdict in verdicts],
-        "refused": refusals(verdicts),
-        "warnings": _few(inputs.test),
-    }
-    rate = round(len(found.answers) / max(found.seconds, 1e-9), 1)
-    measured: JSON = {"seconds": round(found.seconds, 3), "examples_per_s": rate}
-    return EvaluateOutputs(
-        evaluation=ctx.desk.report("evaluation", facts, measured=measured),
-        predictions=ctx.desk.dataset("predictions", found.table()),
-    )
-
-
-def _few(test: Dataset) -> list[JSON]:
-    if test.num_rows >= FEW_ROWS:
-        return []
-    message = f"the test set has {test.num_rows} rows, fewer than {FEW_ROWS}: the intervals are wide"
-    return [{"name": "few_rows", "message": message}]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Judged:
-    rows: Rows
-    answers: Predictions
-    cheap: Baseline | None
-    live: Comparison | None
+    spec: EvaluateSpec
+    inputs: EvaluateInputs
+    found: Answered
+    live: Answered | None
+    cheap: Beside
+    speed: Speed | None
+    ctx: StageContext
 
 
-def _facts(spec: EvaluateSpec, judged: _Judged, seed: int) -> JSON:
-    truth, answers = judged.rows.labels, judged.answers
-    metrics = measure(truth, answers.predicted, seed=seed)
-    sureness = calibration(truth, answers.labels, answers.probabilities)
-    beside = _beside(judged, judged.cheap, seed) if judged.cheap is not None else None
-    figures = _values(metrics) | {"log_loss": sureness["log_loss"], "ece": sureness["ece"]}
-    verdicts = _verdicts(spec, figures, beside, judged.live)
+def _facts(judged: _Judged, gates: tuple[Gate, ...]) -> JSON:
+    spec, found, live = judged.spec, judged.found, judged.live
+    judged.ctx.say(0, 0, "looking at slices")
+    slices = sliced(found, spec.slices, spec.protected, min_rows=spec.min_slice_rows, alpha=spec.alpha)
+    gaps = fairness(found, spec.protected, min_rows=spec.min_slice_rows)
+    leaked = leaks(judged.inputs.train, judged.inputs.test)
+    held = verdicts(gates, _evidence(judged, gaps, leaked["num_rows"]))
+    beside_it = None
+    if live is not None and judged.inputs.live is not None:
+        beside_it = beside_live(found, live, judged.inputs.live.name, alpha=spec.alpha)
+        if not any(gate.reference == "live" for gate in gates):
+            held += live_gates(found, live, slices, tolerance=spec.live_tolerance, alpha=spec.alpha)
     return {
-        "num_rows": len(truth),
-        "metrics": metrics,
-        "baseline": beside,
-        "live": judged.live.to_json(spec.alpha) if judged.live is not None else None,
-        "per_class": per_class(truth, answers.predicted),
-        "confusions": confusions(truth, answers.predicted),
-        "calibration": sureness,
-        "errors": _errors(judged.rows, answers),
-        "gates": [dict(verdict) for verdict in verdicts],
-        "refused": refusals(verdicts),
-        "warnings": _warnings(judged, beside),
+        "task": found.task,
+        "num_rows": len(found.answers),
+        "figure": found.main,
+        "metrics": found.figures,
+        "baseline": judged.cheap.facts,
+        "live": beside_it,
+        "slices": slices,
+        "fairness": gaps,
+        "leaks": leaked,
+        **_labels(found),
+        **({} if found.labels else {"shown": found.shown(), "errors": []}),
+        "gates": [dict(verdict) for verdict in held],
+        "refused": refusals(held),
+        "warnings": _warnings(judged, leaked),
     }
 
 
-def _verdicts(
-    spec: EvaluateSpec, figures: Mapping[str, float], beside: JSON | None, live: Comparison | None
-) -> list[Verdict]:
-    gates = parse(spec.gates)
-    verdicts = judge(
-        gates,
-        figures,
-        baseline=_values(beside["metrics"]) if beside is not None else None,
-        live=_values(live.metrics) if live is not None else None,
+def _evidence(judged: _Judged, gaps: dict[str, JSON], num_leaks: int) -> Evidence:
+    cheap = judged.cheap.answered
+    return Evidence(
+        found=judged.found,
+        live=judged.live,
+        cheap=cheap,
+        baseline=values(cheap.figures) if cheap is not None else None,
+        gaps=gaps,
+        num_leaks=num_leaks,
+        size_mb=size_mb(judged.inputs.model),
+        speed=judged.speed,
+        machine_hour=judged.ctx.machine_hour,
+        min_rows=judged.spec.min_slice_rows,
+        alpha=judged.spec.alpha,
     )
-    if live is None or any(gate.reference == "live" for gate in gates):
-        return verdicts
-    return verdicts + live_gates(live, tolerance=spec.live_tolerance, alpha=spec.alpha)
 
 
-def _beside(judged: _Judged, cheap: Baseline, seed: int) -> JSON:
-    truth = judged.rows.labels
-    return {
-        "name": cheap.name,
-        "num_rows": cheap.num_rows,
-        "metrics": measure(truth, cheap.predicted, seed=seed),
-        "difference": compare(truth, judged.answers.predicted, cheap.predicted, seed=seed),
+def _labels(found: Answered) -> JSON:
+    """What there is to say of labels one by one."""
+    if found.form.predicts == "classes" and "micro_f1" in found.figures:
+        return {"per_class": per_label(found.truth["labels"], [answer["labels"] for answer in found.answers])}
+    if found.labels is None:
+        return {}
+    truth, told = found.labels
+    about: JSON = {
+        "per_class": per_class(truth, told),
+        "confusions": confusions(truth, told),
+        "heat": heat(truth, told),
+        "errors": _errors(found),
     }
+    if found.chances is not None:
+        about["calibration"] = calibration(truth, found.chances.labels, found.chances.probabilities)
+    return about
 
 
-def _warnings(judged: _Judged, beside: JSON | None) -> list[JSON]:
+def _errors(found: Answered) -> list[JSON]:
+    """The wrong answers that the model was surest of: often a wrong label in the test set, or labels that overlap."""
+    truth, told = found.labels or ([], [])
+    scores, ids = [float(answer.get("score", 0.0)) for answer in found.answers], found.truth["_row"]
+    wrong = [at for at, label in enumerate(truth) if label != told[at]]
+    worst = sorted(wrong, key=lambda at: (-scores[at], ids[at]))[:NUM_ERRORS]
+    said = found.said(worst)
+    return [
+        {"_row": ids[at], "text": text[:SHOWN_CHARS], "label": truth[at], "predicted": told[at], "score": round(scores[at], 6)}
+        for at, text in zip(worst, said, strict=True)
+    ]  # fmt: skip
+
+
+def _warnings(judged: _Judged, leaked: JSON) -> list[JSON]:
     """What a person should know although no gate asks for it."""
-    found, truth, known = [], judged.rows.labels, set(judged.answers.labels)
-    if len(truth) < FEW_ROWS:
-        message = f"the test set has {len(truth)} rows, fewer than {FEW_ROWS}: the intervals are wide"
-        found.append({"name": "few_rows", "message": message})
-    strange = Counter(label for label in truth if label not in known)
+    warned: list[JSON] = []
+    found = judged.found
+    num_rows = len(found.answers)
+    if num_rows < FEW_ROWS:
+        message = f"the test set has {num_rows} rows, fewer than {FEW_ROWS}: the intervals are wide"
+        warned.append({"name": "few_rows", "message": message})
+    if leaked["num_rows"]:
+        message = f"{leaked['num_rows']:,} test rows are training rows too, which flatters the figures; a gate leaks: 0 would refuse"  # fmt: skip
+        warned.append({"name": "leaks", "message": message})
+    known = set(found.chances.labels) if found.chances is not None else None
+    strange = Counter(label for label in found.labels[0] if label not in known) if known and found.labels else Counter()
     if strange:
         message = (
             f"{strange.total()} test rows have labels that the model cannot give, and count as wrong: "
             f"{', '.join(sorted(strange)[:10])}"
         )
-        found.append({"name": "unknown_labels", "message": message})
-    if beside is not None and beside["difference"]["accuracy"]["low"] <= 0:
-        message = f"the model is not clearly better than the cheap way ({beside['name']}), which may do"
-        found.append({"name": "baseline_not_beaten", "message": message})
-    return found
+        warned.append({"name": "unknown_labels", "message": message})
+    return warned + judged.cheap.warnings
 
 
-def _errors(rows: Rows, answers: Predictions) -> list[JSON]:
-    """The wrong answers that the model was surest of: often a wrong label in the test set, or labels that overlap."""
-    predicted, scores = answers.predicted, answers.scores
-    wrong = [at for at, label in enumerate(rows.labels) if label != predicted[at]]
-    worst = sorted(wrong, key=lambda at: (-scores[at], rows.ids[at]))[:NUM_ERRORS]
-    return [
-        {
-            "_row": rows.ids[at],
-            "text": rows.texts[at][:SHOWN_CHARS],
-            "label": rows.labels[at],
-            "predicted": predicted[at],
-            "score": scores[at],
-        }
-        for at in worst
-    ]
+def _took(judged: _Judged) -> JSON:
+    found = judged.found
+    rate = round(len(found.answers) / max(found.seconds, 1e-9), 1)
+    took: JSON = {"seconds": round(found.seconds, 3), "examples_per_s": rate}
+    if judged.cheap.measured is not None:
+        took["baseline"] = judged.cheap.measured
+    if judged.speed is not None:
+        took |= {"p50_ms": round(judged.speed.p50_ms, 3), "rows_per_s": round(judged.speed.rows_per_s, 1)}
+    return took
 
 
-def _baseline(spec: EvaluateSpec, train: Dataset, rows: Rows, ctx: StageContext) -> tuple[Baseline | None, float]:
-    if spec.baseline == "none":
-        return None, 0.0
-    ctx.say(0, 0, "fitting the cheap baseline")
-    learned = Rows.read(train, "train")
-    started_s = monotonic_s()
-    cheap = baseline(spec.baseline, learned.texts, learned.labels, rows.texts, seed=ctx.seed)
-    return cheap, monotonic_s() - started_s
-
-
-def _live(live: Model | None, rows: Rows, answers: Predictions, ctx: StageContext) -> Comparison | None:
-    if live is None:
-        return None
-    others = predict(live, rows.texts, ctx, message="predicting with the live model")
-    return against_live(rows.labels, answers.predicted, live.name, others, seed=ctx.seed)
+def _times(gates: tuple[Gate, ...]) -> bool:
+    return any(gate.metric in ("p50_ms", "cost_per_million") for gate in gates)
 
 
 def _table(judged: _Judged) -> pa.Table:
-    rows, predicted = judged.rows, judged.answers.predicted
-    correct = [one == other for one, other in zip(rows.labels, predicted, strict=True)]
-    cheap = judged.cheap.predicted if judged.cheap is not None else [None] * len(correct)
-    return pa.table([rows.ids, rows.labels, predicted, judged.answers.scores, correct, cheap], schema=PREDICTIONS)
-
-
-def _values(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {name: float(figure["value"]) for name, figure in metrics.items()}
-
-
-def _cost(seconds: float, machine_hour: str) -> str:
-    hour = money(machine_hour)
-    amount = hour.amount * Decimal(str(round(seconds, 3))) / 3600
-    return str(Money(amount=amount.quantize(Decimal("0.000001")), currency=hour.currency))
+    found = judged.found
+    if found.task != CLASSIFICATION or found.labels is None:
+        return found.table()
+    truth, told = found.labels
+    correct = [one == other for one, other in zip(truth, told, strict=True)]
+    beside_it = judged.cheap.answered
+    cheap = [str(one["label"]) for one in beside_it.answers] if beside_it is not None else [None] * len(correct)
+    scores = [float(answer["score"]) for answer in found.answers]
+    return pa.table([found.truth["_row"], truth, told, scores, correct, cheap], schema=PREDICTIONS)

@@ -1,37 +1,53 @@
-"""Is what is served what was trained? Test rows go through the real endpoint and meet the trained model's answers."""
+"""Is what is served what was trained? Rows go through the real endpoint and meet the trained model's answers.
+
+Three looks, from the outside in: what the endpoint answers to the rows of the test set, to odd texts made from them, and
+to one text alone and in company; whether the candidate reads texts as the trained model does, token for token, and says
+the same of labels and lengths; whether its weights are those that were trained.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
-from modelmint.core.gates import Verdict, refusals
 from modelmint.core.spec import Spec
-from modelmint.core.stage import StageContext
-from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.gates import Gate, judge
-from modelmint.evaluation.metrics.classification import accuracy
-from modelmint.evaluation.predict import Predictions, predict
-from modelmint.evaluation.replay import Replay, replay
-from modelmint.evaluation.rows import Rows
+from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
+from modelmint.core.types import Dataset, Model, Report
+from modelmint.evaluation.adversarial import Odd, adversarial
+from modelmint.evaluation.asked import Asked
+from modelmint.evaluation.exact import compare_exactly
+from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
+from modelmint.evaluation.parity_page import parity_page
+from modelmint.evaluation.replay import ALONE, SIZES, Replay, replay
+from modelmint.evaluation.sides import apart, engine_side, how_of, served_side, trained_side
+from modelmint.evaluation.tokenization import special_tokens
 
 ENOUGH_ROWS = 200
-NUM_SHOWN = 20
-SHOWN_CHARS = 200
+NUM_NEIGHBOURS = 48
+COMPANY = (8,)  # texts in a request, so that texts of several lengths are padded together
+EXACT_DRIFT = 0.001
+"""What no row's probability may exceed in a form that does not round."""
+NEIGHBOUR_DRIFT = 0.02
+"""By how much an answer may depend on what else is asked at the same time."""
 
 
 class ParitySpec(Spec):
-    """How closely the served variant must answer like the trained model."""
+    """How closely the served variant must answer like the model that it was made from."""
 
     num_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
     """How many rows of the test set to replay; all of them where it has fewer."""
+    adversarial_rows: int = Field(default=240, ge=0, le=5_000)
+    """How many odd texts to make from those rows and replay: empty, too long, emoji, other scripts, template markers."""
     min_agreement: float = Field(default=0.99, gt=0, le=1)
-    """The least share of rows on which the endpoint and the trained model give the same label."""
+    """The least share of rows on which the endpoint and the trained model give the same answer."""
+    min_adversarial_agreement: float = Field(default=0.95, gt=0, le=1)
+    """The same of the odd texts; where the trained model is undecided between two answers (0.05 apart), either is right."""
     max_accuracy_drop: float = Field(default=0.005, ge=0, le=1)
     """By how much the endpoint's accuracy may be below that of the trained model."""
+    max_mean_drift: float = Field(default=0.03, gt=0, le=1)
+    """By how much the most moved probability may move, on the mean of the rows, and on that of the odd texts."""
     concurrency: int = Field(default=4, ge=1, le=32)
     """Requests under way at a time, so that the server's batching is part of what is checked."""
     request_timeout_s: float = Field(default=30.0, gt=0, le=600)
@@ -51,120 +67,98 @@ class ParityOutputs:
 
 
 def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityOutputs:
-    """Replay test rows through the real endpoint; refuse where it answers otherwise than the trained model.
+    """Replay rows through the real endpoint; refuse where it differs from what it was made from.
+
+    A variant of the trained model's own weights, in whatever form, is held against the trained model. One with another
+    body (fact `body`) is another model by intent, and how near it must be to the trained one is for the gates of
+    `compress`, which measured this very folder; it is held against that folder, asked in this process, and its labels
+    and its kind of answer against the trained model.
 
     A request that fails, or an answer that is missing or malformed, counts as a disagreement and as wrong, and refuses.
+    A text that is longer than the API takes must be refused by it, and is compared no further.
 
     Raises:
         DataError: the test set is empty, or a row has no text or label.
+        InputError: the model is for a task that the endpoint does not answer.
     """
-    rows = Rows.read(inputs.test, "test").sample(spec.num_rows, seed=ctx.seed)
-    trained = predict(inputs.model, rows.texts, ctx, message="predicting with the trained model")
+    is_student = bool(inputs.variant.facts.get("body"))
+    how, labels = how_of(inputs.model), list(inputs.model.facts.get("labels", []))
+    rows = Asked.read(inputs.test, how).sample(spec.num_rows, seed=ctx.seed)
+    odd = _odd(spec, rows, inputs.model, ctx.seed)
+    texts = [*rows.texts, *(one.text for one in odd)]
+    trained = (
+        engine_side(inputs.variant, texts, ctx, labels, how) if is_student else trained_side(inputs.model, texts, ctx)
+    )
+    exact = compare_exactly(inputs.model, inputs.variant, texts, is_student=is_student)
     with ctx.serve(inputs.variant) as endpoint:
         started_s = monotonic_s()
-        served = replay(
-            endpoint,
-            rows.texts,
-            concurrency=spec.concurrency,
-            timeout_s=spec.request_timeout_s,
-            seed=ctx.seed,
-            say=lambda done: ctx.say(done, len(rows.texts), "replaying through the endpoint"),
-        )
+        served = _replay(spec, endpoint, texts, ctx)
         seconds = monotonic_s() - started_s
-    facts, measured = _facts(spec, rows, trained, served), _measured(trained, served, seconds)
-    return ParityOutputs(parity=ctx.desk.report("parity", facts, measured=measured))
-
-
-def _facts(spec: ParitySpec, rows: Rows, trained: Predictions, served: Replay) -> JSON:
-    labels, num_rows = _labels(served), len(rows.ids)
-    agreement = accuracy(trained.predicted, labels)
-    accuracy_model, accuracy_served = accuracy(rows.labels, trained.predicted), accuracy(rows.labels, labels)
-    num_failed = sum(answer is None for answer in served.answers)
-    verdicts = judge(
-        _gates(spec),
-        {"agreement": agreement, "accuracy_drop": accuracy_model - accuracy_served, "failed_rows": float(num_failed)},
+        neighbours = [] if served.failures else _few(rows.texts, ctx.seed)
+        alone = _replay(spec, endpoint, neighbours, ctx, sizes=ALONE)
+        company = _replay(spec, endpoint, neighbours, ctx, sizes=COMPANY)
+    sides = [served_side(each.answers, labels, how) for each in (served, alone, company)]
+    compared = Compared(
+        rows=rows,
+        odd=odd,
+        trained=trained,
+        served=sides[0],
+        apart=apart(trained, sides[0], how, undecided_from=len(rows.ids)),
+        may_answer=[len(text) <= MAX_TEXT_CHARACTERS for text in texts],
+        neighbours=apart(sides[1], sides[2], how),
+        neighbour_texts=neighbours,
+        failures=[*served.failures, *alone.failures, *company.failures],
+        failed=served.failed,
+        how=how,
+        exact=exact,
     )
-    return {
-        "num_rows": num_rows,
-        "agreement": round(agreement, 6),
-        "accuracy_model": round(accuracy_model, 6),
-        "accuracy_served": round(accuracy_served, 6),
-        "accuracy_drop": round(accuracy_model - accuracy_served, 6),
-        "num_failed_rows": num_failed,
-        "failures": served.failures,
-        "gates": [dict(verdict) for verdict in verdicts],
-        "refused": _refused(verdicts, served.failures),
-        "notes": _notes(num_rows),
-        "disagreements": _disagreements(rows, trained, served),
-    }
+    facts = facts_of(compared, _limits(spec, inputs.variant))
+    facts |= {"held_against": "the candidate's own folder" if is_student else "the trained model"}
+    measured = measured_of(compared, served, seconds)
+    page = parity_page(facts, measured, name=inputs.test.name, form=str(inputs.variant.facts.get("variant", "")))
+    report = ctx.desk.report("parity", facts, measured=measured, renderings={"report.html": page})
+    return ParityOutputs(parity=report)
 
 
-def _labels(served: Replay) -> list[str | None]:
-    return [None if answer is None else answer.label for answer in served.answers]
-
-
-def _disagreements(rows: Rows, trained: Predictions, served: Replay) -> list[JSON]:
-    pairs = list(zip(trained.predicted, _labels(served), strict=True))
-    differing = [at for at, (one, other) in enumerate(pairs) if one != other][:NUM_SHOWN]
-    return [
-        {
-            "_row": rows.ids[at],
-            "text": rows.texts[at][:SHOWN_CHARS],
-            "label": rows.labels[at],
-            "trained": pairs[at][0],
-            "served": pairs[at][1],
-        }
-        for at in differing
-    ]
-
-
-def _gates(spec: ParitySpec) -> list[Gate]:
-    return [
-        Gate(metric="agreement", operator=">=", number=spec.min_agreement),
-        Gate(metric="accuracy_drop", operator="<=", number=spec.max_accuracy_drop),
-        Gate(metric="failed_rows", operator="<=", number=0),
-    ]
-
-
-def _refused(verdicts: Sequence[Verdict], failures: Sequence[JSON]) -> list[str]:
-    failed = [f"the endpoint failed on {failure['num_rows']} rows: {failure['reason']}" for failure in failures[:3]]
-    return refusals(verdicts) + failed
-
-
-def _notes(num_rows: int) -> list[str]:
-    if num_rows >= ENOUGH_ROWS:
-        return []
-    return [f"fewer than {ENOUGH_ROWS}: the test set has {num_rows} rows, and all of them were replayed"]
-
-
-def _measured(trained: Predictions, served: Replay, seconds: float) -> JSON:
-    """The difference of scores is measured, not a fact: rounding in a batch depends on what else was in it."""
-    latencies = np.asarray(served.latencies_ms or [0.0])
-    p50, p95 = np.percentile(latencies, [50, 95])
-    differences = _differences(trained, served)
-    return {
-        "p50_ms": round(float(p50), 3),
-        "p95_ms": round(float(p95), 3),
-        "requests": served.num_requests,
-        "requests_answered": len(served.latencies_ms),
-        "seconds": round(seconds, 3),
-        "rows_per_s": round(len(served.answers) / max(seconds, 1e-9), 1),
-        "score_difference": {
-            "max": round(float(differences.max(initial=0.0)), 6),
-            "mean": round(float(differences.mean()), 6) if len(differences) else 0.0,
-        },
-    }
-
-
-def _differences(trained: Predictions, served: Replay) -> npt.NDArray[np.float64]:
-    """For each answer the distance of its score from what the trained model gives that same label."""
-    column = {label: at for at, label in enumerate(trained.labels)}
-    return np.asarray(
-        [
-            abs(answer.score - float(trained.probabilities[row, column[answer.label]]))
-            if answer.label in column
-            else 1.0
-            for row, answer in enumerate(served.answers)
-            if answer is not None
-        ]
+def _limits(spec: ParitySpec, variant: Model) -> Limits:
+    return Limits(
+        agreement=spec.min_agreement,
+        adversarial_agreement=spec.min_adversarial_agreement,
+        accuracy_drop=spec.max_accuracy_drop,
+        mean_drift=spec.max_mean_drift,
+        max_drift=EXACT_DRIFT if str(variant.facts.get("variant", "")).endswith("fp32") else None,
+        neighbour_drift=NEIGHBOUR_DRIFT,
+        enough_rows=ENOUGH_ROWS,
     )
+
+
+def _odd(spec: ParitySpec, rows: Asked, model: Model, seed: int) -> list[Odd]:
+    return adversarial(
+        rows.texts,
+        num_rows=spec.adversarial_rows,
+        max_tokens=int(model.facts["max_tokens"]),
+        max_characters=MAX_TEXT_CHARACTERS,
+        seed=seed,
+        markers=special_tokens(model.files.folder()),
+    )
+
+
+def _replay(
+    spec: ParitySpec, endpoint: Endpoint, texts: Sequence[str], ctx: StageContext, *, sizes: Sequence[int] = SIZES
+) -> Replay:
+    """One request after the other where each text goes alone, so that the server gives none of them company."""
+    return replay(
+        endpoint,
+        texts,
+        concurrency=1 if sizes == ALONE else spec.concurrency,
+        timeout_s=spec.request_timeout_s,
+        seed=ctx.seed,
+        sizes=sizes,
+        say=lambda done: ctx.say(done, len(texts), "replaying through the endpoint"),
+    )
+
+
+def _few(texts: Sequence[str], seed: int) -> list[str]:
+    """Some of those that the API takes."""
+    fitting = [text for text in texts if len(text) <= MAX_TEXT_CHARACTERS]
+    return [fitting[at] for at in np.random.default_rng(seed).permutation(len(fitting))[:NUM_NEIGHBOURS].tolist()]

@@ -22,7 +22,7 @@ _Opened: TypeAlias = tuple[Sequence[str], Callable[[Texts], Logits]]
 
 CHUNK_TEXTS = 2_048  # between two of them progress is told and the deadline is looked at
 BATCH_TEXTS = 64
-ENGINES = ("torch", "onnx")
+ENGINES = ("torch", "onnx", "openvino")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,15 +43,25 @@ class Predictions:
         return [round(float(score), 6) for score in self.probabilities.max(axis=1)]
 
 
-def predict(model: Model, texts: Texts, ctx: StageContext, *, message: str = "predicting") -> Predictions:
+def predict(
+    model: Model,
+    texts: Texts,
+    ctx: StageContext,
+    *,
+    message: str = "predicting",
+    ready: Callable[[Texts], Logits] | None = None,
+) -> Predictions:
     """Labels and probabilities for texts, in their order.
+
+    Args:
+        ready: the model as `opened` gives it; it is opened here where it is left out.
 
     Raises:
         InputError: the model's engine is neither ``torch`` nor ``onnx``, or its labels are not known.
         IntegrityError: its files name other labels than its manifest.
         StageError: the model answers with numbers that are not finite.
     """
-    logits_of = _open(model, ctx)
+    logits_of = ready or opened(model, ctx)
     parts = []
     for start in range(0, len(texts), CHUNK_TEXTS):
         ctx.check()
@@ -68,7 +78,8 @@ def predict(model: Model, texts: Texts, ctx: StageContext, *, message: str = "pr
     return Predictions(labels=tuple(model.facts["labels"]), probabilities=_softmax(logits))
 
 
-def _open(model: Model, ctx: StageContext) -> Callable[[Texts], Logits]:
+def opened(model: Model, ctx: StageContext) -> Callable[[Texts], Logits]:
+    """A text classifier as a function of texts, (N,) -> logits (N, L)."""
     engine, folder = model.facts.get("engine"), model.files.folder()
     if not model.facts.get("labels"):
         raise InputError(

@@ -19,22 +19,23 @@ from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
 
 SIZES = (1, 1, 2, 3, 5, 8)  # texts in a request; a request of one text is a bare string every other time
+ALONE = (1,)
 SHOWN_CHARS = 200
 MAX_FAILED = 20  # requests: a server that hangs must not be waited for once a request; the rest count as failed
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    label: str
-    score: float
+REFUSALS = (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNPROCESSABLE_ENTITY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replay:
-    """`answers` has one entry a text, None where none came; `failures` says why, each with its number of rows."""
+    """`answers` has one entry a text, None where none came; `failures` says why, each with its number of rows.
 
-    answers: list[Answer | None]
+    A text that is too long for the endpoint has no answer and is no failure where the endpoint refused it.
+    """
+
+    answers: list[JSON | None]
+    """As the endpoint gives them: ``{"label", "score", "scores"}``, ``{"labels", "label_scores", "scores"}`` or ``{"value"}``."""
     failures: list[JSON]
+    failed: list[bool]
     latencies_ms: list[float]
     """Of the requests that were answered."""
     num_requests: int
@@ -45,11 +46,14 @@ class _Request:
     start: int
     texts: Sequence[str]
     bare: bool
+    too_long: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reply:
-    answers: list[Answer] | None
+    """Without answers and without a reason the endpoint refused what it must refuse."""
+
+    answers: list[JSON] | None
     reason: str
     latency_ms: float
 
@@ -64,14 +68,17 @@ def replay(
     concurrency: int,
     timeout_s: float,
     seed: int,
+    sizes: Sequence[int] = SIZES,
     say: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
     """Send every text once; `say` is told how many are done, from this thread. No request is tried twice.
 
-    After `MAX_FAILED` failed requests no more are sent; their texts have no answer, and `failures` says so.
+    A text that is longer than the endpoint takes goes alone, and must be refused. After `MAX_FAILED` failed requests no
+    more are sent; their texts have no answer, and `failures` says so.
     """
-    requests = _requests(texts, seed)
-    answers: list[Answer | None] = [None] * len(texts)
+    requests = _requests(texts, seed, sizes, endpoint.max_characters)
+    answers: list[JSON | None] = [None] * len(texts)
+    failed = [False] * len(texts)
     reasons: Counter[str] = Counter()
     latencies_ms: list[float] = []
     done = num_failed = 0
@@ -80,18 +87,25 @@ def replay(
         replies = {pool.submit(_send, client, endpoint, request, stop): request for request in requests}
         for finished in as_completed(replies):
             request, reply = replies[finished], finished.result()
-            if reply.answers is None:
-                reasons[reply.reason] += len(request.texts)
-                num_failed += 1
-            else:
+            span = slice(request.start, request.start + len(request.texts))
+            if reply.answers is not None:
                 latencies_ms.append(reply.latency_ms)
-                answers[request.start : request.start + len(request.texts)] = reply.answers
+                answers[span] = reply.answers
+            elif reply.reason:
+                reasons[reply.reason] += len(request.texts)
+                failed[span] = [True] * len(request.texts)
+                num_failed += 1
             if num_failed >= MAX_FAILED:
                 stop.set()
             say(done := done + len(request.texts))
     ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    failures: list[JSON] = [{"reason": reason, "num_rows": count} for reason, count in ranked]
-    return Replay(answers=answers, failures=failures, latencies_ms=latencies_ms, num_requests=len(requests))
+    return Replay(
+        answers=answers,
+        failures=[{"reason": reason, "num_rows": count} for reason, count in ranked],
+        failed=failed,
+        latencies_ms=latencies_ms,
+        num_requests=len(requests),
+    )
 
 
 def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Event) -> _Reply:
@@ -102,10 +116,12 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
     try:
         response = client.post(
             f"{endpoint.url.rstrip('/')}/v1/predict",
-            json={"model": endpoint.name, "input": given},
+            json={"model": endpoint.name, "input": given, "scores": True},
             headers={"Authorization": f"Bearer {endpoint.key}"},
         )
         latency_ms = (monotonic_s() - started_s) * 1e3
+        if request.too_long:
+            return _refused(response, endpoint.max_characters)
         if response.status_code != httpx.codes.OK:
             return _Reply(answers=None, reason=f"HTTP {response.status_code}: {_said(response)}", latency_ms=latency_ms)
         body = response.json()
@@ -117,7 +133,17 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
     return _Reply(answers=answers, reason=reason, latency_ms=latency_ms)
 
 
-def _answers(body: Any, num_texts: int) -> tuple[list[Answer] | None, str]:
+def _refused(response: httpx.Response, max_characters: int) -> _Reply:
+    """The rule of a text that is too long: the endpoint says that its input is, and does not answer it."""
+    reason = ""
+    if response.status_code not in REFUSALS:
+        reason = (
+            f"HTTP {response.status_code} for a text of more than {max_characters:,} characters: it must be refused"
+        )
+    return _Reply(answers=None, reason=reason, latency_ms=0.0)
+
+
+def _answers(body: Any, num_texts: int) -> tuple[list[JSON] | None, str]:
     given = body.get("predictions") if isinstance(body, dict) else None
     if not isinstance(given, list):
         return None, "the answer has no list of predictions"
@@ -125,13 +151,24 @@ def _answers(body: Any, num_texts: int) -> tuple[list[Answer] | None, str]:
         return None, "the answer has another number of predictions than the request has texts"
     if not all(_is_answer(one) for one in given):
         return None, "a prediction has no label or no score"
-    return [Answer(label=one["label"], score=float(one["score"])) for one in given], ""
+    return given, ""
 
 
 def _is_answer(one: Any) -> bool:
-    if not isinstance(one, dict) or not isinstance(one.get("label"), str):
+    if not isinstance(one, dict):
         return False
-    return isinstance(one.get("score"), int | float) and math.isfinite(one["score"])
+    if "value" in one:
+        return _is_number(one["value"])
+    scores = one.get("scores", {})
+    if not isinstance(scores, dict) or not all(_is_number(score) for score in scores.values()):
+        return False
+    if "labels" in one:
+        return isinstance(one["labels"], list) and all(isinstance(label, str) for label in one["labels"])
+    return isinstance(one.get("label"), str) and _is_number(one.get("score"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _said(response: httpx.Response) -> str:
@@ -142,14 +179,17 @@ def _said(response: httpx.Response) -> str:
         return response.reason_phrase
 
 
-def _requests(texts: Sequence[str], seed: int) -> list[_Request]:
-    """Every text once, in requests of seeded sizes."""
+def _requests(texts: Sequence[str], seed: int, sizes: Sequence[int], max_characters: int) -> list[_Request]:
+    """Every text once, in requests of seeded sizes; what is too long goes alone."""
     random = np.random.default_rng(seed)
     requests: list[_Request] = []
     start = 0
     while start < len(texts):
-        size = int(random.choice(SIZES))
-        part = texts[start : start + size]
-        requests.append(_Request(start=start, texts=part, bare=len(part) == 1 and len(requests) % 2 == 0))
+        part = texts[start : start + int(random.choice(sizes))]
+        too_long = [at for at, text in enumerate(part) if len(text) > max_characters]
+        if too_long:
+            part = part[: max(1, too_long[0])]
+        bare = len(part) == 1 and len(requests) % 2 == 0
+        requests.append(_Request(start=start, texts=part, bare=bare, too_long=too_long[:1] == [0]))
         start += len(part)
     return requests

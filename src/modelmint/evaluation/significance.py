@@ -47,7 +47,14 @@ class PairedTest:
         return self.num_first_only < self.num_second_only and self.p_value < alpha
 
 
-def bootstrap(statistic: Statistic, counts: Counts, *, seed: int, names: Sequence[str] = ()) -> list[Figure]:
+def bootstrap(
+    statistic: Statistic,
+    counts: Counts,
+    *,
+    seed: int,
+    names: Sequence[str] = (),
+    num_resamples: int = NUM_RESAMPLES,
+) -> list[Figure]:
     """The statistics of an observed sample with percentile bootstrap intervals.
 
     Args:
@@ -65,8 +72,8 @@ def bootstrap(statistic: Statistic, counts: Counts, *, seed: int, names: Sequenc
     random = np.random.default_rng(seed)
     chunk = max(1, CHUNK_NUMBERS // len(counts))
     drawn = [
-        statistic(random.multinomial(num_rows, counts / num_rows, size=min(chunk, NUM_RESAMPLES - start)))
-        for start in range(0, NUM_RESAMPLES, chunk)
+        statistic(random.multinomial(num_rows, counts / num_rows, size=min(chunk, num_resamples - start)))
+        for start in range(0, num_resamples, chunk)
     ]
     resampled = np.concatenate(drawn)
     if (kept := _KEPT.get()) is not None:
@@ -103,20 +110,6 @@ def keeping() -> Iterator[dict[str, Resamples]]:
 
 
 _KEPT: ContextVar[dict[str, Resamples] | None] = ContextVar("kept", default=None)
-
-
-def of_sums(
-    names: Sequence[str], numbers: Floats, combine: Callable[[Floats], Floats], *, seed: int
-) -> dict[str, Figure]:
-    """Figures that follow from sums over rows, with intervals: means, F1 from counts, BLEU from its counts.
-
-    Args:
-        numbers: (N, K) what each row adds.
-        combine: sums (R, K) -> the figures (R, S) in the order of `names`.
-    """
-    rows = np.ones(len(numbers), dtype=np.int64)
-    found = bootstrap(lambda counts: combine(counts @ numbers), rows, seed=seed, names=names)
-    return dict(zip(names, found, strict=True))
 
 
 def exact_interval(num_right: int, num_rows: int) -> tuple[float, float]:

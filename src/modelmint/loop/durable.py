@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from modelmint.catalog.catalog import Catalog
+from modelmint.catalog.overrides import overrides_of
 from modelmint.core.settings import Settings
 from modelmint.core.types import JSON
 from modelmint.loop import runner
@@ -42,8 +43,9 @@ class Durable:
         DBOS.launch()
 
     def start(self, tenant: str, run: str) -> None:
-        """Begin a run; one that was begun before is left as it is."""
-        with SetWorkflowID(run):
+        """Begin a run; one that was begun before is left as it is. After an override it is begun once more."""
+        num_overrides = len(overrides_of(_catalog(tenant), run))
+        with SetWorkflowID(f"{run}+{num_overrides}" if num_overrides else run):
             DBOS.start_workflow(run_plan, tenant, run)
 
     def take_over(self, slot: str) -> list[str]:

@@ -27,6 +27,7 @@ def write_pages(catalog: Catalog, run: str, folder: Path) -> Path:
             f"folder: must be new or empty; {folder} is not", parameter="folder", remedy="Give another folder."
         )
     summary = run_summary(catalog, run)
+    let_pass = {one["stage"]: f", let pass by {one['by']}: {one['reason']}" for one in summary["overrides"]}
     rows = []
     for position, stage in enumerate(summary["stages"], start=1):
         for report in _reports(catalog, stage):
@@ -34,7 +35,8 @@ def write_pages(catalog: Catalog, run: str, folder: Path) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             with report.files.open(PAGE) as stream:
                 (folder / name).write_bytes(stream.read())
-            verdict = Markup('<span class="bad">refused</span>') if report.facts.get("refused") else stage["status"]
+            refused = Markup('<span class="bad">refused</span>{}').format(let_pass.get(stage["name"], ""))
+            verdict = refused if report.facts.get("refused") else stage["status"]
             seconds = "" if stage["seconds"] is None else f"{stage['seconds']:.1f} s"
             rows.append([Markup('<a href="{}">{}</a>').format(name, stage["name"]), report.name, verdict, seconds])
     if not rows:

@@ -77,6 +77,9 @@ def compile_document(
         str(role): [str(item) for item in (ids if isinstance(ids, list) else [ids])]
         for role, ids in _mapping(document, top.get("inputs"), ("inputs",)).items()
     }
+    if "overrides" in inputs:
+        remedy = 'Take it out. Where a gate refuses: `modelmint override RUN --reason "..."`.'
+        raise document.error(("inputs", "overrides"), "a person gives them, for one run; no recipe does", remedy=remedy)
     wired = wire(document, [entry.verb for entry in entries], steps, [entry.sources for entry in entries], inputs)
     return Plan(
         name=name or str(top.get("name") or document.file.stem),
@@ -226,13 +229,19 @@ def _seen(document: Document, entries: Sequence[_Entry], steps: Sequence[Step]) 
 
 
 def _validated(document: Document, entry: _Entry, values: Mapping[str, Any]) -> Spec:
+    fields = entry.verb.spec.keys()
+    if strange := next((key for key in values if key not in fields), None):
+        raise document.error(
+            (*entry.path, strange),
+            f"unknown key; {entry.verb.name} takes {', '.join(fields)}",
+            remedy=_meant(strange, fields),
+        )
     try:
         return entry.verb.spec.model_validate(dict(values))
     except ValidationError as error:
         # A misspelt key is both unknown and missing: say the first.
         first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         path = (*entry.path, *first["loc"])
-        fields = entry.verb.spec.model_fields
         if first["type"] == "extra_forbidden":
             given = str(first["loc"][-1])
             raise document.error(
@@ -276,7 +285,7 @@ def _fill(document: Document, value: Any, params: Mapping[str, Any], path: Path_
 
 def _located(document: Document, spec: type[Spec], key: str, value: Any) -> Any:
     """A field marked as a path, made absolute where something is there; a hub's name stays as it is."""
-    field = spec.model_fields.get(key)
+    field = spec.keys().get(key)
     marked = field is not None and isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("path")
     if not marked or not isinstance(value, str) or not value:
         return value

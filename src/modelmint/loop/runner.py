@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.drafts import Draft
+from modelmint.catalog.overrides import overrides_of
 from modelmint.core.clock import monotonic_s, now
 from modelmint.core.errors import CancelledRunError, GateError, ModelmintError, StageError
 from modelmint.core.hashing import identity
@@ -23,6 +24,9 @@ from modelmint.loop.stages import Verb, call, verbs
 from modelmint.loop.supervise import stage_folder, supervise
 from modelmint.loop.tracking.track import at_end
 from modelmint.loop.turns import in_turn
+
+OVERRIDES = "overrides"
+"""The input of verbs that read what a person let pass in the same run."""
 
 
 def begin(catalog: Catalog, run: str, worker: str) -> Plan | None:
@@ -40,10 +44,14 @@ def run_stage(catalog: Catalog, run: str, plan: Plan, position: int) -> JSON:
     Returns:
         ``{"status": "succeeded" | "refused" | "failed" | "cancelled", "error": {...} | None}``. It raises nothing that the
         stage raised, so that the durable engine keeps an answer and not an exception.
+
+    What stands before a gate that was overridden in this run is not run again, whatever has changed outside since.
     """
     step = plan.steps[position]
     body: JSON | None = None
     try:
+        if any(position <= one.position for one in overrides_of(catalog, run)):
+            return {"status": "succeeded", "error": None}
         if run_row(catalog, run)["cancel_requested"]:
             raise CancelledRunError(f"{step.name}: cancelled before it began")
         _execute(catalog, run, plan, position)
@@ -110,7 +118,7 @@ def _execute(catalog: Catalog, run: str, plan: Plan, position: int) -> None:
         total=1,
         seconds=round(found["seconds"] if ours else monotonic_s() - started, 3),
     )
-    _refuse(catalog, step, found["outputs"])
+    _refuse(catalog, run, step, found["outputs"])
     if verb.apply:
         call(verb.apply, catalog, run, spec, inputs, found["outputs"])
 
@@ -187,7 +195,7 @@ def _wait(catalog: Catalog, run: str, position: int) -> None:
 
 
 def _resolve(catalog: Catalog, run: str, step: Step) -> dict[str, list[str]]:
-    """Role -> artifact ids, from the outputs of the stages before."""
+    """Role -> artifact ids, from the outputs of the stages before; `overrides` are this run's own and no others."""
     made = {row["name"]: row["outputs"] or {} for row in stage_rows(catalog, run)}
     inputs: dict[str, list[str]] = {}
     for role, refs in step.wiring.items():
@@ -196,6 +204,8 @@ def _resolve(catalog: Catalog, run: str, step: Step) -> dict[str, list[str]]:
             for ref in refs
             for item in ([ref["artifact"]] if "artifact" in ref else made[ref["stage"]].get(ref["role"], []))
         ]
+    if OVERRIDES in verbs()[step.verb].inputs:
+        inputs[OVERRIDES] = [one.report for one in overrides_of(catalog, run)]
     return inputs
 
 
@@ -213,7 +223,7 @@ def _with_licences(catalog: Catalog, drafts: Sequence[Draft], inputs: Mapping[st
     ]
 
 
-def _refuse(catalog: Catalog, step: Step, outputs: Mapping[str, Sequence[str]]) -> None:
+def _refuse(catalog: Catalog, run: str, step: Step, outputs: Mapping[str, Sequence[str]]) -> None:
     """Stop the run where a report of this stage says `refused`."""
     for role, ids in outputs.items():
         for identifier in ids:
@@ -222,5 +232,6 @@ def _refuse(catalog: Catalog, step: Step, outputs: Mapping[str, Sequence[str]]) 
                 raise GateError(
                     f"{step.name}: {'; '.join(map(str, reasons))}",
                     parameter=step.name,
-                    remedy=f"`modelmint show {identifier}` has the figures of {role}.",
+                    remedy=f"`modelmint show {identifier}` has the figures of {role}. A person may let it pass: "
+                    f'`modelmint override {run} --stage {step.name} --reason "..."`.',
                 )

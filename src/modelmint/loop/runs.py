@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.database import writing
-from modelmint.catalog.schema import run_stages, runs
+from modelmint.catalog.overrides import overrides_of
+from modelmint.catalog.schema import overrides, run_stages, runs
 from modelmint.core.clock import aware, now
 from modelmint.core.errors import CancelledRunError, ModelmintError, NotFoundError
 from modelmint.core.ids import new_id
@@ -55,12 +56,13 @@ def create_run(catalog: Catalog, plan: Plan) -> str:
 
 
 def unfinished(catalog: Catalog, plan: Plan) -> str | None:
-    """The newest run of this very plan that has not ended."""
+    """The newest run of this very plan that has not ended; none that a person let pass a gate, which is of that run."""
     query = sa.select(runs.c.id, runs.c.plan).where(
         runs.c.tenant == catalog.tenant,
         runs.c.name == plan.name,
         runs.c.status.not_in(ENDED),
         runs.c.cancel_requested.is_(False),
+        runs.c.id.not_in(sa.select(overrides.c.run).where(overrides.c.tenant == catalog.tenant)),
     )
     with catalog.engine.connect() as connection:
         rows = connection.execute(query.order_by(runs.c.created_at.desc())).all()
@@ -156,7 +158,8 @@ def run_summary(catalog: Catalog, run: str) -> JSON:
             for stage in stages
         ]
     }
-    return body | _figures(catalog, ids) | {"tracking": told_of(catalog, run)}
+    let_pass = [one.to_dict() for one in overrides_of(catalog, run)]
+    return body | _figures(catalog, ids) | {"overrides": let_pass, "tracking": told_of(catalog, run)}
 
 
 def _head(row: Mapping[Any, Any]) -> JSON:
@@ -189,11 +192,12 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
     return {
         "search": _study(facts["search"]) if "search" in facts else None,
         "metrics": facts.get("evaluation", {}).get("metrics", {}),
-        "baseline": facts.get("evaluation", {}).get("baseline"),
+        "baseline": _baseline(facts.get("evaluation", {}), measured.get("evaluation", {})),
         "gates": facts.get("evaluation", {}).get("gates", []),
         "variants": [
             variant | timed.get(variant["name"], {}) for variant in facts.get("compression", {}).get("variants", [])
         ],
+        "failed_variants": facts.get("compression", {}).get("failed", []),
         "parity": facts.get("parity"),
         "deployment": active_revision(catalog, release["endpoint"], ids) if release else None,
         "estimate": estimate,
@@ -202,6 +206,12 @@ def _figures(catalog: Catalog, ids: Mapping[str, Sequence[str]]) -> JSON:
         "past_estimates": past(catalog) if estimate else {"runs": 0},
         "reports": {role: report.id for role, report in reports.items()},
     }
+
+
+def _baseline(facts: JSON, measured: JSON) -> JSON | None:
+    """What the report says of it, with what it took."""
+    found = facts.get("baseline")
+    return {**found, **measured.get("baseline", {})} if found else None
 
 
 def _study(facts: JSON) -> JSON:

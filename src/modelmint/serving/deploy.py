@@ -18,6 +18,8 @@ from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Model, Report
 
+ENGINES = ("onnx", "openvino")
+
 
 class DeploySpec(Spec):
     """Where the variant is served, and for how much."""
@@ -45,6 +47,8 @@ class DeployInputs:
     variant: Model
     parity: Report
     evaluation: Report
+    overrides: tuple[Report, ...] = ()
+    """What a person let pass in the same run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +59,18 @@ class DeployOutputs:
 
 
 def deploy(spec: DeploySpec, inputs: DeployInputs, ctx: StageContext) -> DeployOutputs:
-    """State the release. It is refused when a gate before it refused."""
+    """State the release. It is refused when a gate before it refused, unless a person let that very report pass."""
+    let_pass = {one["digest"]: word.facts for word in inputs.overrides for one in word.facts["reports"]}
     refused = [
         f"{role}: {reason}"
         for role, report in (("evaluation", inputs.evaluation), ("parity", inputs.parity))
         for reason in report.facts.get("refused", [])
+        if report.digest not in let_pass
     ]
-    if inputs.variant.facts.get("engine") != "onnx":
+    if inputs.variant.facts.get("engine") not in ENGINES:
         refused.append(
-            f"variant: must be exported for serving (engine onnx); it is for {inputs.variant.facts.get('engine')!r}"
+            f"variant: must be exported for serving (engine {' or '.join(ENGINES)}); it is for "
+            f"{inputs.variant.facts.get('engine')!r}"
         )
     return DeployOutputs(
         release=ctx.desk.report(
@@ -75,9 +82,15 @@ def deploy(spec: DeploySpec, inputs: DeployInputs, ctx: StageContext) -> DeployO
                 "labels": inputs.variant.facts.get("labels", []),
                 "digests": {"model": inputs.model.digest, "variant": inputs.variant.digest},
                 "refused": refused,
+                **_overridden(inputs.overrides),
             },
         )
     )
+
+
+def _overridden(overrides: Sequence[Report]) -> JSON:
+    words = [{name: word.facts[name] for name in ("stage", "by", "reason", "refused")} for word in overrides]
+    return {"overridden": words} if words else {}
 
 
 def apply(

@@ -1,4 +1,4 @@
-"""Engines: what turns texts into logits on the request path. No PyTorch here: tokenizers and ONNX Runtime alone."""
+"""Engines: what turns texts into logits on the request path. No PyTorch here: tokenizers, ONNX Runtime and OpenVINO."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modelmint.core.errors import InputError, IntegrityError
 from modelmint.core.types import JSON
+from modelmint.serving.runtimes import Feeds, open_runtime
 
 TokenIds = list[int]
 Text = str | tuple[str, str]
@@ -50,7 +51,10 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """A classifier of texts or pairs, or a regression, on ONNX Runtime's CPU provider. See `Engine`.
+    """A classifier of texts or pairs, or a regression, from an ONNX file. See `Engine`.
+
+    ONNX Runtime's CPU provider executes it, or OpenVINO where modelmint.json says ``"engine": "openvino"``; there
+    ``"settings"`` are what OpenVINO is told.
 
     Dynamic int8 scales activations by the largest of the whole batch, so what one caller sends would change another's
     answer: such variants say ``"max_batch": 1`` in their modelmint.json and are run one text at a time.
@@ -64,8 +68,7 @@ class OnnxEngine:
         self.max_batch = int(about.get("max_batch", MAX_BATCH))
         self._tokenizer = _tokenizer(folder, int(about["max_tokens"]))
         self._pad_id = int(_json(folder, "config.json").get("pad_token_id") or 0)
-        self._session = _session(folder / "model.onnx", num_threads)
-        self._names = {node.name for node in self._session.get_inputs()}
+        self._runtime = open_runtime(folder / "model.onnx", num_threads, about)
 
     def encode(self, texts: Sequence[Text]) -> list[TokenIds]:
         wrong = next((text for text in texts if isinstance(text, str) is self.reads_pairs), None)
@@ -87,7 +90,8 @@ class OnnxEngine:
     def predict(self, texts: Sequence[Text]) -> Logits:
         return self.logits(self.encode(texts))
 
-    def _pass(self, encodings: Sequence[TokenIds]) -> Logits:
+    def feeds(self, encodings: Sequence[TokenIds]) -> Feeds:
+        """The inputs of one forward pass, each of shape (num_texts, length of the longest)."""
         shape = (len(encodings), max(1, *map(len, encodings)))
         ids, mask, types = np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, encoding in enumerate(encodings):
@@ -96,8 +100,10 @@ class OnnxEngine:
             if isinstance(encoding, PairIds):
                 types[row, : len(encoding)] = encoding.type_ids
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-        outputs = self._session.run(["logits"], {name: feeds[name] for name in self._names})
-        return np.asarray(outputs[0], np.float32)
+        return {name: feeds[name] for name in self._runtime.names}
+
+    def _pass(self, encodings: Sequence[TokenIds]) -> Logits:
+        return self._runtime.run(self.feeds(encodings))
 
 
 def open_engine(folder: Path, num_threads: int) -> Engine:
@@ -185,13 +191,3 @@ def _tokenizer(folder: Path, max_tokens: int) -> Any:
     tokenizer.no_padding()  # padded here, to the longest of the batch
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
-
-
-def _session(path: Path, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle cores belong to HTTP
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -19,7 +19,7 @@ from modelmint.core import tables
 from modelmint.core.clock import monotonic_s
 from modelmint.core.forms import contents, form_of
 from modelmint.core.types import JSON, Dataset
-from modelmint.evaluation.baseline import baseline
+from modelmint.evaluation.baselines.texts import baseline
 from modelmint.training.bases import resolve
 from modelmint.training.beginnings import Beginning
 from modelmint.training.spec import TrainSpec

@@ -134,6 +134,8 @@ class Figures:
     """The facts of training: `history`, `best_epoch`, `epochs`, `parameters`."""
     training: JSON
     """What training took: `seconds`, `memory_bytes`, `examples_per_s`."""
+    overrides: Sequence[JSON] = ()
+    """What a person let pass although a gate refused it: `stage`, `by`, `reason`."""
 
     @property
     def chosen(self) -> VariantFigures | None:
@@ -180,7 +182,11 @@ def variants(compression: Report, model: Model) -> list[VariantFigures]:
     facts, measured = compression.facts, compression.measured.get("variants") or {}
     weights = [file["size_bytes"] for file in model.manifest["files"] if str(file["path"]).endswith(".safetensors")]
     trained = (
-        [_variant({"name": TRAINED, "size_bytes": sum(weights), **facts["model"]}, {})]
+        [
+            _variant(
+                {"name": TRAINED, **facts["model"], "size_bytes": sum(weights)}, compression.measured.get("model") or {}
+            )
+        ]
         if facts.get("model") and weights
         else []
     )

@@ -28,6 +28,8 @@ def limits(figures: Figures, words: Words) -> list[str]:
 def _verdicts(figures: Figures, words: Words) -> Iterator[str]:
     for reason in figures.refused:
         yield words("limit_refused", reason=reason.rstrip("."))
+    for one in figures.overrides:
+        yield words("limit_overridden", by=one["by"], stage=one["stage"], reason=one["reason"].rstrip("."))
     if figures.quality.lead_low is not None and figures.quality.lead_low <= 0:
         yield words("limit_baseline")
 

@@ -59,6 +59,7 @@ class ReportInputs:
     training: Report | None = None
     curation: Report | None = None
     quarantine: tuple[Dataset, ...] = ()
+    overrides: tuple[Report, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,7 @@ def _figures(inputs: ReportInputs) -> Figures:
         alike=(preflight.facts.get("labels") or {}).get("alike", []) if preflight is not None else [],
         trained=inputs.training.facts if inputs.training is not None else {},
         training=inputs.training.measured if inputs.training is not None else {},
+        overrides=[word.facts for word in inputs.overrides],
     )
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.compression.export import export_onnx
-from modelmint.compression.variants import lay_down, make_variants
+from modelmint.compression.variants import Workshop
 from modelmint.core.errors import DataError, InputError, StageError
 from modelmint.core.stage import StageContext
 from modelmint.evaluation.metrics import classification, labels, regression
@@ -101,10 +101,11 @@ def test_the_export_opens_in_the_engine_and_answers_as_the_model_did(
     learner: Learner, context: StageContext, kind: Kind
 ) -> None:
     model = learner(kind)(kind.rows(60), kind.rows(60, seed=9)).model
-    ((name, folder),) = make_variants(["onnx-fp32"], model, context)
+    workshop = Workshop(model, context)
+    folder = workshop.make("onnx-fp32")
     rows = kind.rows(20, seed=5)
     texts = [(row["text"], row["text_pair"]) if kind is PAIRS else row["text"] for row in rows]
-    engine = open_engine(lay_down(name, folder, model, context).files.folder(), 1)
+    engine = open_engine(workshop.lay_down("onnx-fp32", folder).files.folder(), 1)
     served = answers(engine.predict(texts), engine.labels, how=engine.how)
     asked = open_model(model.files.folder()).predict(columns(rows))
     for one, other in zip(served, asked, strict=True):
@@ -233,7 +234,7 @@ def test_a_base_that_cannot_tell_two_texts_apart_is_refused(learner: Learner, tm
 
 def test_an_engine_of_pairs_refuses_single_texts(learner: Learner, context: StageContext) -> None:
     model = learner(PAIRS)(pairs(20), []).model
-    ((_, folder),) = make_variants(["onnx-fp32"], model, context)
+    folder = Workshop(model, context).make("onnx-fp32")
     with pytest.raises(InputError, match="must be pairs of texts; got 'one text'"):
         open_engine(folder, 1).encode(["one text"])
 

@@ -12,14 +12,14 @@ from modelmint.api.services import Shared, needs
 from modelmint.business.keys import Key
 from modelmint.business.service import answer
 from modelmint.catalog.deployments import list_deployments
+from modelmint.core.stage import MAX_TEXT_CHARACTERS
 from modelmint.core.types import JSON
 
 MAX_INPUTS = 256
-MAX_CHARACTERS = 20_000
 
 router = APIRouter(tags=["inference"])
 
-_TEXT = {"type": "string", "maxLength": MAX_CHARACTERS}
+_TEXT = {"type": "string", "maxLength": MAX_TEXT_CHARACTERS}
 _INPUT = {
     "anyOf": [
         _TEXT,
@@ -36,7 +36,7 @@ class PredictBody(BaseModel):
     model: str
     """The endpoint's name."""
     input: Annotated[
-        list[Annotated[str, Field(max_length=MAX_CHARACTERS)]],
+        list[Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]],
         Field(min_length=1, max_length=MAX_INPUTS),
         WithJsonSchema(
             {"anyOf": [*_INPUT["anyOf"], {"type": "array", "items": _INPUT, "minItems": 1, "maxItems": MAX_INPUTS}]}

@@ -16,6 +16,7 @@ from modelmint.core import forms
 from modelmint.core.forms import Form
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import BATCH_BYTES, batches
+from modelmint.core.text import mix
 from modelmint.core.types import Dataset
 from modelmint.data.aside import batches_with, put_aside
 from modelmint.data.augmenting.back_translation import Translator
@@ -24,7 +25,6 @@ from modelmint.data.augmenting.row_edits import Change, Row, as_copy, copy_of
 from modelmint.data.augmenting.synthetic import TableEdits, synthetic_rows
 from modelmint.data.quarantine import Quarantine
 from modelmint.data.splitting.strata import has_classes
-from modelmint.data.text import mix
 
 MAX_PARENTS = 50_000
 """New rows of a table are made from at most this many rows of a label."""

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from modelmint.data.text import tidy_lines
+from modelmint.core.text import tidy_lines
 
 
 def follow_answers(before: pa.RecordBatch, after: pa.RecordBatch) -> pa.RecordBatch:

@@ -71,7 +71,7 @@ def pattern(name: str, expression: str, *, required: bool) -> Judge:
 
 def language(wanted: Sequence[str], min_confidence: float) -> Judge:
     """Texts that are surely in another language; one too short to tell passes."""
-    from modelmint.data.language.languages import UNKNOWN, is_one_of, languages_of
+    from modelmint.core.language.languages import UNKNOWN, is_one_of, languages_of
 
     def look(texts: Sequence[str]) -> list[Verdict]:
         return [

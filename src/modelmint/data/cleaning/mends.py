@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelmint.core.forms import Form
+from modelmint.core.text import mend_encoding, one_line, tidy_lines, without_invisible
 from modelmint.data.cleaning.limits import QualityLimits
 from modelmint.data.cleaning.markup import page_text, strip_markup
 from modelmint.data.cleaning.quality import C4
@@ -13,7 +14,6 @@ from modelmint.data.cleaning.tally import Rule
 from modelmint.data.cleaning.wording import END_MARKS, Wording
 from modelmint.data.expressions import compile_expression
 from modelmint.data.sources.extras import need_library
-from modelmint.data.text import mend_encoding, one_line, tidy_lines, without_invisible
 
 ONE_LINE = (
     "text-classification",

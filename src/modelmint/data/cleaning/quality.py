@@ -93,7 +93,7 @@ def _alphabetic_words(wording: Wording, limits: QualityLimits) -> str | None:
 
 
 def _stop_words(wording: Wording, limits: QualityLimits) -> str | None:
-    from modelmint.data.language.languages import language_of, primary
+    from modelmint.core.language.languages import language_of, primary
 
     known = set(wording.folded)
     least = limits.min_stop_words or 0

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from modelmint.data.text import same_text_key
+from modelmint.core.text import same_text_key
 
 MAX_VALUES = 10_000
 NUM_SHOWN = 20

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from modelmint.data.language.scripts import HAN
+from modelmint.core.language.scripts import HAN
 
 END_MARKS = (".", "!", "?", '"', "'", "”", "’", "。", "！", "？", "…", "」", "』", "︒", "؟", "।")
 """What a sentence ends with; C4 names the first four."""

@@ -10,6 +10,7 @@ from modelmint.core import forms
 from modelmint.core.forms import Form
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import batches
+from modelmint.core.text import fingerprints
 from modelmint.core.types import Dataset
 from modelmint.data.copies.compared import chunks, part_names
 from modelmint.data.copies.engine import engine
@@ -17,7 +18,6 @@ from modelmint.data.copies.fields import Field, telling
 from modelmint.data.copies.folding import Ints, Mask
 from modelmint.data.copies.neighbours import near_copies
 from modelmint.data.copies.records import link
-from modelmint.data.text import fingerprints
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from modelmint.core import forms, tables
 from modelmint.core.forms import Form
+from modelmint.core.language.languages import UNKNOWN, languages_of, primary
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset
-from modelmint.data.language.languages import UNKNOWN, languages_of, primary
 
 MAX_CHARS = 10_000
 """How much of one row is looked at."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelmint.core.forms import Form, contents, text_paths
+from modelmint.core.language.languages import detect
 from modelmint.core.types import JSON
-from modelmint.data.language.languages import detect
 from modelmint.data.sources.columns_census import ColumnCensus
 
 MAX_LENGTH = 65_535

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmint.core.errors import DataError
+from modelmint.core.text import mix
 from modelmint.data.splitting.rows import SplitRows
 from modelmint.data.splitting.strata import strata
 from modelmint.data.splitting.times import UNREADABLE, newest
 from modelmint.data.splitting.units import Units, cut, deal
-from modelmint.data.text import mix
 
 TRAIN, VALIDATION, TEST, LEAKED, NO_TIME = range(5)
 SETS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelmint.data.text import mix
+from modelmint.core.text import mix
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from modelmint.evaluation.significance import Figure, of_sums
+from modelmint.evaluation.significance import Figure
+from modelmint.evaluation.sums import of_sums
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _IDEOGRAPHS = re.compile(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.errors import DataError
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 NAMES = ("answer_loss", "perplexity", "exact_match", "finished")
 
@@ -30,10 +31,10 @@ def measure(
     Raises:
         DataError: no chat has an answer.
     """
+    kept = [at for at, one in enumerate(answers) if one["tokens"]]
     rows = [
-        [one["loss"], one["tokens"], _is_said(messages, one["content"]), one["finish"] == "stop", 1]
-        for messages, one in zip(truth["messages"], answers, strict=True)
-        if one["tokens"]
+        [one["loss"], one["tokens"], _is_said(truth["messages"][at], one["content"]), one["finish"] == "stop", 1]
+        for at, one in ((at, answers[at]) for at in kept)
     ]
     if not rows:
         raise DataError(
@@ -41,7 +42,7 @@ def measure(
             parameter="test",
             remedy="Give chats that end with an answer.",
         )
-    return of_sums(NAMES, np.asarray(rows, dtype=np.float64), _combined, seed=seed)
+    return of_sums(NAMES, np.asarray(rows, dtype=np.float64), _combined, seed=seed, rows=kept)
 
 
 def _combined(sums: Floats) -> Floats:

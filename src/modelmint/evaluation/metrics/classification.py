@@ -22,9 +22,12 @@ from modelmint.evaluation.significance import (
     exact_interval,
     indicator,
 )
+from modelmint.evaluation.sums import keep
 
 METRICS = ("accuracy", "macro_f1")
 NUM_BINS = 10
+MAX_HEAT = 20
+"""Labels that a picture of confusions has room for."""
 TINY = 1e-12  # the probability given to a label that a model does not know; log loss stays finite
 
 
@@ -79,14 +82,22 @@ def measure_answers(
     truth: Mapping[str, Sequence[Any]], answers: Sequence[Mapping[str, Any]], *, seed: int
 ) -> dict[str, Figure]:
     """Of rows with a column ``label`` and answers ``{"label", ...}``."""
-    return measure(list(truth["label"]), [str(answer["label"]) for answer in answers], seed=seed)
+    labels, told = [str(label) for label in truth["label"]], [str(answer["label"]) for answer in answers]
+    keep_accuracy(labels, told)
+    return measure(labels, told, seed=seed)
+
+
+def keep_accuracy(truth: Sequence[str], predicted: Sequence[str]) -> None:
+    """Give which rows are right to who asks for sums."""
+    right = np.array([[float(one == other), 1.0] for one, other in zip(truth, predicted, strict=True)])
+    keep(("accuracy",), right.reshape(-1, 2), lambda sums: sums[:, :1] / sums[:, 1:])
 
 
 def compare(truth: Sequence[str], first: Sequence[str], second: Sequence[str], *, seed: int) -> dict[str, Figure]:
     """First minus second in each metric, with paired 95 % bootstrap intervals: both are drawn on the same rows."""
     labels, (truth_ids, first_ids, second_ids), counts = distinct(truth, first, second)
     of_first, of_second = _scores(truth_ids, first_ids, len(labels)), _scores(truth_ids, second_ids, len(labels))
-    figures = bootstrap(lambda drawn: of_first(drawn) - of_second(drawn), counts, seed=seed)
+    figures = bootstrap(lambda drawn: of_first(drawn) - of_second(drawn), counts, seed=seed, names=METRICS)
     return dict(zip(METRICS, figures, strict=True))
 
 
@@ -125,6 +136,32 @@ def confusions(truth: Sequence[str], predicted: Sequence[str], *, limit: int = 2
     pairs = Counter((one, other) for one, other in zip(truth, predicted, strict=True) if one != other)
     ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return [Confusion(truth=one, predicted=other, count=count) for (one, other), count in ranked[:limit]]
+
+
+class Heat(TypedDict):
+    """A table of rows by right label and given label; the labels that are most mixed up, the worst first."""
+
+    labels: list[str]
+    counts: list[list[int]]
+    """One row a right label; the last column and the last row are all other labels together, where there are any."""
+    num_others: int
+
+
+def heat(truth: Sequence[str], predicted: Sequence[str], *, limit: int = MAX_HEAT) -> Heat:
+    """All labels, or the `limit` of them with most wrong rows, in the order of their names where all fit."""
+    wrong: Counter[str] = Counter()
+    for one, other in zip(truth, predicted, strict=True):
+        if one != other:
+            wrong.update((one, other))
+    labels = sorted({*truth, *predicted})
+    if len(labels) > limit:
+        labels = sorted(labels, key=lambda name: (-wrong[name], name))[:limit]
+    place = {label: at for at, label in enumerate(labels)}
+    width, num_others = len(labels), len({*truth, *predicted}) - len(labels)
+    counts = np.zeros((width + bool(num_others),) * 2, np.int64)
+    for one, other in zip(truth, predicted, strict=True):
+        counts[place.get(one, width), place.get(other, width)] += 1
+    return Heat(labels=labels, counts=counts.tolist(), num_others=num_others)
 
 
 def calibration(truth: Sequence[str], labels: Sequence[str], probabilities: npt.NDArray[np.float32]) -> Calibration:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 OUTSIDE = "O"
 _TO_BIO = {"B": "B", "I": "I", "M": "I", "E": "I", "L": "I", "S": "B", "U": "B"}

@@ -12,7 +12,10 @@ import numpy as np
 
 from modelmint.evaluation.metrics.classification import ClassRow
 from modelmint.evaluation.significance import Counts, Figure, Floats, bootstrap
+from modelmint.evaluation.sums import keep
 
+ADDING = ("micro_f1", "subset_accuracy", "jaccard", "mean_labels")
+"""Those that follow from sums over rows."""
 METRICS = ("micro_f1", "macro_f1", "subset_accuracy", "jaccard", "mean_labels")
 
 
@@ -31,6 +34,9 @@ def measure(
     names = sorted(set().union(*asked, *given))
     parts = [_hot(rows, names) for rows in (_shared(asked, given), asked, given)]
     rows = np.stack([_exact(asked, given), _jaccard(asked, given)], axis=1)
+
+    sizes = np.array([[2 * len(one & other), len(one) + len(other), len(other), 1] for one, other in zip(asked, given, strict=True)])  # fmt: skip
+    keep(ADDING, np.hstack([rows, sizes.astype(np.float64)]), _of_rows)
 
     def statistic(counts: Counts) -> Floats:
         num_right, num_true, num_given = (np.asarray(counts @ part, dtype=np.float64) for part in parts)  # (R, L) each
@@ -63,6 +69,14 @@ def per_label(truth: Sequence[Iterable[str]], given: Sequence[Iterable[str]]) ->
         )
         for name, one, support, claims in zip(names, right, true, claimed, strict=True)
     ]
+
+
+def _of_rows(sums: Floats) -> Floats:
+    """Sums (R, 6) of exact rows, Jaccard, twice the shared labels, labels of both, labels given, rows -> `ADDING` (R, 4)."""
+    num_rows = np.maximum(sums[:, 5], 1)
+    return np.stack(
+        [_ratio(sums[:, 2], sums[:, 3]), sums[:, 0] / num_rows, sums[:, 1] / num_rows, sums[:, 4] / num_rows], axis=1
+    )
 
 
 def _shared(asked: Sequence[set[str]], given: Sequence[set[str]]) -> list[set[str]]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.errors import DataError
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 CAUSAL = ("perplexity", "bits_per_byte", "bits_per_character", "loss")
 MASKED = ("perplexity", "accuracy", "loss")
@@ -31,12 +32,9 @@ def measure(
     Raises:
         DataError: no text has a token.
     """
-    rows = [
-        [one["loss"], one["tokens"], len(text.encode()), len(text)]
-        for text, one in zip(truth["text"], answers, strict=True)
-        if one["tokens"]
-    ]
-    return of_sums(CAUSAL, _numbers(rows), _causal, seed=seed)
+    kept, texts = _told(answers), truth["text"]
+    rows = [[answers[at]["loss"], answers[at]["tokens"], len(texts[at].encode()), len(texts[at])] for at in kept]
+    return of_sums(CAUSAL, _numbers(rows), _causal, seed=seed, rows=kept)
 
 
 def measure_masked(
@@ -47,8 +45,14 @@ def measure_masked(
     Raises:
         DataError: no text has a token that was masked.
     """
-    rows = [[one["loss"], one["tokens"], one["right"]] for one in answers if one["tokens"]]
-    return of_sums(MASKED, _numbers(rows), _masked, seed=seed)
+    kept = _told(answers)
+    rows = [[answers[at][name] for name in ("loss", "tokens", "right")] for at in kept]
+    return of_sums(MASKED, _numbers(rows), _masked, seed=seed, rows=kept)
+
+
+def _told(answers: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The rows that have something to predict."""
+    return [at for at, one in enumerate(answers) if one["tokens"]]
 
 
 def _causal(sums: Floats) -> Floats:

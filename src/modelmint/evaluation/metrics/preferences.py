@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.errors import DataError
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 NAMES = ("accuracy", "margin")
 REWARD_NAMES = ("reward_accuracy", "reward_margin")
@@ -31,7 +32,8 @@ def measure(
     Raises:
         DataError: no pair can be read.
     """
-    pairs = [one for one in answers if one["chosen"] and one["rejected"]]
+    kept = [at for at, one in enumerate(answers) if one["chosen"] and one["rejected"]]
+    pairs = [answers[at] for at in kept]
     if not pairs:
         raise DataError(
             f"test: must hold pairs with two answers; of {len(answers)} none has",
@@ -40,9 +42,10 @@ def measure(
         )
     by_token = _won([_side(one["chosen"]) - _side(one["rejected"]) for one in pairs])
     if any(one[side].get("reference") is None for one in pairs for side in ("chosen", "rejected")):
-        return of_sums(NAMES, by_token, _means, seed=seed)
+        return of_sums(NAMES, by_token, _means, seed=seed, rows=kept)
     moved = _won([_moved(one["chosen"]) - _moved(one["rejected"]) for one in pairs])
-    return of_sums(REWARD_NAMES, moved, _means, seed=seed) | of_sums(NAMES, by_token, _means, seed=seed)
+    rewards = of_sums(REWARD_NAMES, moved, _means, seed=seed, rows=kept)
+    return rewards | of_sums(NAMES, by_token, _means, seed=seed, rows=kept)
 
 
 def _won(margins: Sequence[float]) -> Floats:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmint.evaluation.metrics.retrieval import METRICS as RETRIEVAL
-from modelmint.evaluation.metrics.retrieval import NUM_RANKS, Found, per_query
-from modelmint.evaluation.significance import Figure, of_sums
+from modelmint.evaluation.metrics.retrieval import NUM_RANKS, Found, means, per_query
+from modelmint.evaluation.significance import Figure
+from modelmint.evaluation.sums import of_sums
 
 METRICS = ("ndcg_at_10", "hit_rate_at_10", "mrr_at_10")
 _COLUMNS = [RETRIEVAL.index(name) for name in ("ndcg_at_10", "recall_at_10", "mrr_at_10")]
@@ -38,4 +39,4 @@ def of_ranks(ranks_q: npt.NDArray[np.int64], *, seed: int) -> dict[str, Figure]:
     numbers = per_query(Found(hits_qk=hits_qk, num_right_q=np.ones(len(ranks_q), np.int64)))[:, _COLUMNS]
     if not len(numbers):
         return {name: Figure(value=0.0, low=0.0, high=0.0, n=0) for name in METRICS}
-    return of_sums(METRICS, numbers, lambda sums: sums / len(numbers), seed=seed)
+    return of_sums(METRICS, np.column_stack([numbers, np.ones(len(numbers))]), means, seed=seed)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 METRICS = ("rmse", "mae", "r2", "pearson", "spearman")
 

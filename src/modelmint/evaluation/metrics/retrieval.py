@@ -9,13 +9,14 @@ Shapes: q queries, c documents of the corpus, d width of a vector, k ranks that 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 NUM_RANKS = 10
 METRICS = ("recall_at_10", "ndcg_at_10", "mrr_at_10", "accuracy_at_1")
@@ -28,10 +29,14 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """What a search gave: `hits_qk` whether the document at each rank is right; `num_right_q` how many there are."""
+    """What a search gave: `hits_qk` whether the document at each rank is right; `num_right_q` how many there are.
+
+    `rows_q` is the row of each query, the first where several have it; None where nobody asked.
+    """
 
     hits_qk: npt.NDArray[np.bool_]
     num_right_q: npt.NDArray[np.int64]
+    rows_q: npt.NDArray[np.int64] | None = None
 
 
 def measure(
@@ -61,7 +66,12 @@ def measure_reranked(
     says nothing and is left out.
     """
     lists = list(_lists_of_pairs(truth, answers) if "text_pair" in truth else _lists_of_results(truth, answers))
-    return figures(ranked(lists), seed=seed, names=RERANKED)
+    found = ranked(lists)
+    first: dict[str, int] = {}
+    for at, text in enumerate(truth["text" if "text_pair" in truth else "query"]):
+        first.setdefault(text, at)
+    rows = np.array(list(first.values()), np.int64)[found.rows_q]
+    return figures(replace(found, rows_q=rows), seed=seed, names=RERANKED)
 
 
 def figures(found: Found, *, seed: int, names: Sequence[str] = METRICS) -> dict[str, Figure]:
@@ -69,7 +79,12 @@ def figures(found: Found, *, seed: int, names: Sequence[str] = METRICS) -> dict[
     numbers = per_query(found)[:, [METRICS.index(name) for name in names]]
     if not len(numbers):
         return {name: Figure(value=0.0, low=0.0, high=0.0, n=0) for name in names}
-    return of_sums(names, numbers, lambda sums: sums / len(numbers), seed=seed)
+    return of_sums(names, np.column_stack([numbers, np.ones(len(numbers))]), means, seed=seed, rows=found.rows_q)
+
+
+def means(sums: Floats) -> Floats:
+    """(R, S) from sums (R, S + 1), the last of which is how many."""
+    return sums[:, :-1] / np.maximum(sums[:, -1:], 1)
 
 
 def per_query(found: Found) -> Floats:
@@ -93,12 +108,14 @@ def search(
     corpus_cd: Vectors,
     right: Sequence[AbstractSet[int]],
     hidden: Sequence[int] | None = None,
+    rows: Sequence[int] | None = None,
 ) -> Found:
     """Rank the corpus by the cosine for each query.
 
     Args:
         right: of each query the documents that should be found; a query with none is left out.
         hidden: of each query a document that it cannot find, itself.
+        rows: of each query its row, where that is not its place.
     """
     kept = [at for at in range(len(right)) if right[at]]
     num_ranks = min(NUM_RANKS, len(corpus_cd) - (hidden is not None))
@@ -106,13 +123,14 @@ def search(
     unit_cd = _unit(corpus_cd)
     step = max(1, CHUNK_NUMBERS // max(len(corpus_cd), 1))
     for start in range(0, len(kept), step):
-        rows = kept[start : start + step]
-        scores = _unit(queries_qd[rows]) @ unit_cd.T
+        asked = kept[start : start + step]
+        scores = _unit(queries_qd[asked]) @ unit_cd.T
         if hidden is not None:
-            scores[np.arange(len(rows)), [hidden[row] for row in rows]] = -np.inf
-        for at, (row, best) in enumerate(zip(rows, top(scores, num_ranks), strict=True)):
-            hits[start + at, : len(best)] = [int(document) in right[row] for document in best]
-    return Found(hits_qk=hits, num_right_q=np.array([len(right[at]) for at in kept], np.int64))
+            scores[np.arange(len(asked)), [hidden[query] for query in asked]] = -np.inf
+        for at, (query, best) in enumerate(zip(asked, top(scores, num_ranks), strict=True)):
+            hits[start + at, : len(best)] = [int(document) in right[query] for document in best]
+    places = np.array(kept if rows is None else [rows[at] for at in kept], np.int64)
+    return Found(hits_qk=hits, num_right_q=np.array([len(right[at]) for at in kept], np.int64), rows_q=places)
 
 
 def among_themselves(vectors_qd: Vectors, labels: Sequence[str]) -> Found:
@@ -138,19 +156,25 @@ def of_pairs(truth: Mapping[str, Sequence[Any]], vectors: Mapping[str, Vectors])
     for at, (query, positive) in enumerate(zip(truth["query"], truth["positive"], strict=True)):
         first.setdefault(query, at)
         right.setdefault(query, set()).add(place[positive])
-    return search(vectors["query"][list(first.values())], np.stack(corpus), list(right.values()))
+    rows = list(first.values())
+    return search(vectors["query"][rows], np.stack(corpus), list(right.values()), rows=rows)
 
 
 def ranked(lists: Iterable[tuple[Sequence[float], Sequence[bool]]]) -> Found:
     """Candidates by their scores, each list (scores, whether right); equal scores count as ranked worst first."""
-    hits, num_right = [], []
-    for scores, right in lists:
+    hits, num_right, places = [], [], []
+    for place, (scores, right) in enumerate(lists):
         if not any(right) or all(right):
             continue
+        places.append(place)
         order = sorted(range(len(scores)), key=lambda at: (-scores[at], right[at]))[:NUM_RANKS]
         hits.append([right[at] for at in order] + [False] * (NUM_RANKS - len(order)))
         num_right.append(sum(right))
-    return Found(hits_qk=np.array(hits, np.bool_).reshape(-1, NUM_RANKS), num_right_q=np.array(num_right, np.int64))
+    return Found(
+        hits_qk=np.array(hits, np.bool_).reshape(-1, NUM_RANKS),
+        num_right_q=np.array(num_right, np.int64),
+        rows_q=np.array(places, np.int64),
+    )
 
 
 def top(scores: npt.NDArray[Any], num_ranks: int) -> npt.NDArray[np.int64]:
@@ -188,7 +212,7 @@ def _lists_of_results(
 def _vectors(answers: Sequence[Mapping[str, Any]], name: str) -> Vectors:
     width = next((len(answer[name]) for answer in answers if answer.get(name)), 0)
     empty = [0.0] * width
-    return np.array([answer.get(name) or empty for answer in answers], np.float32).reshape(-1, width)
+    return np.array([answer.get(name) or empty for answer in answers], np.float32).reshape(len(answers), width)
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from modelmint.evaluation.metrics.classification import TINY
+from modelmint.evaluation.metrics.classification import TINY, keep_accuracy
 from modelmint.evaluation.metrics.classification import measure as measure_labels
-from modelmint.evaluation.significance import CONFIDENCE, Figure, Floats, of_sums
+from modelmint.evaluation.significance import CONFIDENCE, Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 
 def measure_classes(
@@ -23,7 +24,9 @@ def measure_classes(
     labels = [str(label) for label in truth["label"]]
     chances = [max(float(answer["probabilities"].get(label, 0.0)), TINY) for label, answer in zip(labels, answers, strict=True)]  # fmt: skip
     losses = -np.log(np.array(chances))[:, None]
-    figures = measure_labels(labels, [str(answer["label"]) for answer in answers], seed=seed)
+    told = [str(answer["label"]) for answer in answers]
+    keep_accuracy(labels, told)
+    figures = measure_labels(labels, told, seed=seed)
     figures |= of_sums(["log_loss"], np.column_stack([losses, np.ones(len(losses))]), _mean, seed=seed)
     known = list(answers[0]["probabilities"])
     if len(known) != 2 or not 0 < (num := sum(label == known[1] for label in labels)) < len(labels):
@@ -49,7 +52,7 @@ def auc(is_positive: Any, scores: Any) -> tuple[float, float]:
 
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988); by midranks after Sun and Xu (2014).
     """
-    parts = _placements(is_positive, scores)
+    parts = placements(is_positive, scores)
     return float(parts[0].mean()), _error(parts)
 
 
@@ -57,7 +60,7 @@ def auc_difference(is_positive: Any, first: Any, second: Any) -> Figure:
     """The AUC of the first scores minus that of the second, on the same rows, with DeLong's interval."""
     from scipy.stats import norm
 
-    one, other = _placements(is_positive, first), _placements(is_positive, second)
+    one, other = placements(is_positive, first), placements(is_positive, second)
     value = float(one[0].mean() - other[0].mean())
     spread = norm.ppf((1 + CONFIDENCE) / 2) * _error([ours - theirs for ours, theirs in zip(one, other, strict=True)])
     low, high = (round(value + side * spread, 6) for side in (-1, 1))
@@ -84,7 +87,7 @@ def auc_figure(is_positive: Any, scores: Any, num_positive: int) -> Figure:
     return Figure(value=round(area, 6), low=round(low, 6), high=round(high, 6), n=num_rows)
 
 
-def _placements(is_positive: Any, scores: Any) -> list[Floats]:
+def placements(is_positive: Any, scores: Any) -> list[Floats]:
     """How large a share of the negatives each positive is above, and of the positives each negative is below."""
     from scipy.stats import rankdata
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from modelmint.evaluation.significance import Figure, Floats, of_sums
+from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.sums import of_sums
 
 METRICS = ("bleu", "chrf", "rouge_l", "exact_match")
 MAX_WORDS = 4

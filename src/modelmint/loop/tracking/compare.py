@@ -114,7 +114,7 @@ def _test_figures(evaluation: Report | None) -> dict[str, JSON]:
     alone = {
         name: {"value": sureness[name], "n": facts["num_rows"]} for name in ("log_loss", "ece") if name in sureness
     }
-    return {**facts["metrics"], **alone}
+    return {**alone, **facts["metrics"]}
 
 
 def validation_figures(training: Report | None) -> dict[str, JSON]:

@@ -52,11 +52,11 @@ def fit_all(
     found = [Baseline(name="popularity", settings={}, score=lambda given: _same(popular, len(given)), num_tried=1)]
     if len(histories.items) <= MAX_ITEMS:
         say("item-kNN")
-        together = _together(histories)
+        both_taken = taken_together(histories)
 
         @cache
         def similar(similarity: str, num: int, shrink: float) -> ItemNeighbours:
-            return ItemNeighbours.fit(together, similarity, num, shrink)
+            return ItemNeighbours.fit(both_taken, similarity, num, shrink)
 
         def neighbours(recent: int | None, **settings: Any) -> Scorer:
             return lambda given: similar(**settings).score(newest(given, recent))
@@ -157,7 +157,8 @@ def _same(popular: Scores, num_users: int) -> Scores:
     return np.repeat(popular[None, :], num_users, axis=0)
 
 
-def _together(histories: Histories) -> Any:
+def taken_together(histories: Histories) -> Any:
+    """(i, i) sparse: by how many users two items were taken both, on the diagonal by how many each was."""
     matrix = _matrix(histories.of_user, len(histories.items))
     return (matrix.T @ matrix).tocsr()
 

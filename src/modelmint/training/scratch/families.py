@@ -15,6 +15,8 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutput
 
+from modelmint.training.scratch.static import StaticConfig, StaticEncoder
+
 INIT_STD = 0.02
 
 
@@ -194,7 +196,7 @@ class LstmWriter(_Small, GenerationMixin):  # type: ignore[misc]
 @cache
 def register() -> None:
     """Let the Auto classes of transformers know these models."""
-    for config, model in ((LstmConfig, LstmEncoder), (TextCnnConfig, TextCnnEncoder)):
+    for config, model in ((LstmConfig, LstmEncoder), (TextCnnConfig, TextCnnEncoder), (StaticConfig, StaticEncoder)):
         AutoConfig.register(config.model_type, config)
         AutoModel.register(config, model)
     AutoConfig.register(LstmWriterConfig.model_type, LstmWriterConfig)

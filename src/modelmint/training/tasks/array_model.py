@@ -69,11 +69,18 @@ class ArrayClassifier(ABC):
         self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
     ) -> list[dict[str, Any]]:
         """``{"label", "score"}`` a row, from its bytes."""
-        chances = torch.softmax(torch.from_numpy(self.logits(rows[self.column], say)), dim=1).numpy()
+        chances_nl = self.chances(rows, say)
         return [
             {"label": self.labels[at], "score": float(row[at])}
-            for row, at in zip(chances, chances.argmax(axis=1), strict=True)
+            for row, at in zip(chances_nl, chances_nl.argmax(axis=1), strict=True)
         ]
+
+    def chances(
+        self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """(N, l) the probability of each label."""
+        logits_nl = torch.from_numpy(self.logits(rows[self.column], say))
+        return np.asarray(torch.softmax(logits_nl, dim=1).numpy(), np.float32)
 
 
 def load_cnn(folder: Path, shape: Callable[[JSON], tuple[int, int]]) -> tuple[nn.Module, JSON]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -78,12 +80,18 @@ class Classifier(Pooled):
         self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
     ) -> list[dict[str, Any]]:
         """``{"label", "score"}`` a row, from the column ``text``, and ``text_pair`` where the rows are pairs."""
-        logits = self.logits(rows["text"], say=say, pairs=rows.get("text_pair"))
-        chances = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+        chances_nl = self.chances(rows, say)
         return [
             {"label": self.labels[at], "score": float(row[at])}
-            for row, at in zip(chances, chances.argmax(axis=1), strict=True)
+            for row, at in zip(chances_nl, chances_nl.argmax(axis=1), strict=True)
         ]
+
+    def chances(
+        self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """(N, l) the probability of each label."""
+        logits_nl = self.logits(rows["text"], say=say, pairs=rows.get("text_pair"))
+        return np.asarray(torch.softmax(torch.from_numpy(logits_nl), dim=1).numpy(), np.float32)
 
 
 def load_classifier(folder: Path) -> Classifier:

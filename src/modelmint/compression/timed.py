@@ -1,0 +1,97 @@
+"""A process that opens one model and is timed: ``python -m modelmint.compression.timed FOLDER THREADS``.
+
+A line of JSON in, one out: ``{"texts": [...], "size": 32, "most_s": 1.0}`` is answered with ``{"times_s": [...]}``, a
+time for each request of `size` texts, as many as fit into `most_s`, at least one. The first line out, unasked, says how
+long opening took. Every line says the highest memory of the process so far. It ends when its input does.
+
+A process of its own, so that memory is that of this model alone, and one that crashes is named and the others go on.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from modelmint.core.bootstrap import silence
+from modelmint.core.clock import monotonic_s
+
+Ask = Callable[[Sequence[Any]], Any]
+"""Texts or pairs in, answers out."""
+
+
+def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
+    """Open, then answer until the input ends.
+
+    Args:
+        opened: gives how to ask the model, and how many seconds it took to open once the libraries were there.
+    """
+    silence()
+    with os.fdopen(os.dup(1), "w", encoding="ascii") as out:
+        os.dup2(2, 1)  # what libraries print is no answer
+
+        def say(told: dict[str, Any]) -> None:
+            out.write(json.dumps(told | {"peak_bytes": _peak_bytes()}) + "\n")
+            out.flush()
+
+        ask, load_s = opened()
+        say({"load_ms": load_s * 1e3})
+        for line in sys.stdin:
+            order = json.loads(line)
+            texts = [tuple(text) if isinstance(text, list) else text for text in order["texts"]]
+            say({"times_s": list(_times_s(ask, texts, order["size"], order["most_s"]))})
+
+
+def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
+    if (folder / "model.onnx").is_file():
+        import onnxruntime  # noqa: F401  # its import is no part of opening a model
+        import tokenizers  # noqa: F401
+
+        from modelmint.serving.engines import open_engine
+
+        started_s = monotonic_s()
+        engine = open_engine(folder, num_threads)
+        return engine.predict, monotonic_s() - started_s
+    import torch
+    from transformers import AutoModel, AutoTokenizer  # noqa: F401
+
+    from modelmint.training.tasks import TASKS, open_model, read_about
+
+    importlib.import_module(TASKS[read_about(folder)["task"]].predictor.partition(":")[0])
+    torch.set_num_threads(num_threads)
+    started_s = monotonic_s()
+    predictor = open_model(folder)
+
+    def ask(texts: Sequence[Any]) -> Any:
+        if isinstance(texts[0], str):
+            return predictor.predict({"text": texts})
+        firsts, seconds = zip(*texts, strict=True)
+        return predictor.predict({"text": list(firsts), "text_pair": list(seconds)})
+
+    return ask, monotonic_s() - started_s
+
+
+def _times_s(ask: Ask, texts: Sequence[Any], size: int, most_s: float) -> Iterator[float]:
+    spent_s = 0.0
+    for at in range(0, len(texts), size):
+        started_s = monotonic_s()
+        ask(texts[at : at + size])
+        took_s = monotonic_s() - started_s
+        yield took_s
+        spent_s += took_s
+        if spent_s > most_s:
+            break
+
+
+def _peak_bytes() -> int:
+    """Of this program alone: what getrusage says has the memory of the process that started it in it."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    answer(lambda: _opened(Path(sys.argv[1]), int(sys.argv[2])))

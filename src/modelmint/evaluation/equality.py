@@ -1,0 +1,122 @@
+"""What a candidate's folder must say exactly as the trained model's does: labels, lengths, answers, templates."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelmint.core.types import JSON, Model
+
+ABOUT = "modelmint.json"
+CONFIG = "config.json"
+CONFIG_KEYS = (
+    "model_type", "pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "unk_token_id",
+    "mask_token_id", "decoder_start_token_id", "vocab_size", "type_vocab_size", "max_position_embeddings",
+    "position_offset", "id2label",
+)  # fmt: skip
+TEMPLATES = ("chat_template.jinja", "chat_template.json", "special_tokens_map.json", "tokenizer_config.json")
+"""Compared where both folders have them; a candidate that only reads texts need not carry them."""
+SHOWN_CHARS = 120
+
+
+def compare_folders(trained: Path, candidate: Path, model: Model) -> list[str]:
+    """A sentence for each difference.
+
+    Args:
+        model: what the trained folder's manifest says of labels, lengths and answers.
+    """
+    about = read_json(candidate / ABOUT)
+    return [
+        *_labels(model.facts.get("labels", []), about.get("labels", []), f"labels of {ABOUT}"),
+        *_settings(model.facts, about),
+        *_config(read_json(trained / CONFIG), read_json(candidate / CONFIG)),
+        *_templates(trained, candidate),
+    ]
+
+
+def compare_answers(candidate: Path, model: Model) -> list[str]:
+    """A sentence for each difference of what a candidate answers with, whatever it computes."""
+    about, usual = read_json(candidate / ABOUT), {"by": "softmax"}
+    mine, theirs = (said.get("answers", usual).get("by") for said in (model.facts, about))
+    found = _labels(model.facts.get("labels", []), about.get("labels", []), f"labels of {ABOUT}")
+    return [*found, *([f"it answers by {theirs}, the trained model by {mine}"] if mine != theirs else [])]
+
+
+def read_json(path: Path) -> JSON:
+    """A JSON object; empty where there is no such file."""
+    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _labels(mine: Sequence[str], theirs: Sequence[str], what: str) -> list[str]:
+    if list(mine) == list(theirs):
+        return []
+    if sorted(mine) == sorted(theirs):
+        moved = [
+            (place, one, other) for place, (one, other) in enumerate(zip(mine, theirs, strict=True)) if one != other
+        ]
+        place, one, other = moved[0]
+        return [
+            (
+                f"the order of the {what} differs: {len(moved)} of {len(mine)} stand in another place; place {place} is "
+                f"{other!r}, of the trained model {one!r}"
+            )
+        ]
+    missing, new = sorted(set(mine) - set(theirs)), sorted(set(theirs) - set(mine))
+    said = [f"{_listed(found)} {word}" for found, word in ((missing, "missing"), (new, "new")) if found]
+    return [f"the {what} differ: {'; '.join(said) or f'{len(theirs)} where the trained model has {len(mine)}'}"]
+
+
+def _settings(facts: JSON, about: JSON) -> list[str]:
+    """What says how logits become answers, and how a row is read: thresholds, mean and scale, temperature, texts a row."""
+    found = []
+    for key, usual in (("max_tokens", None), ("answers", {"by": "softmax"}), ("inputs", ["text"]), ("task", None)):
+        mine, theirs = facts.get(key, usual), about.get(key, usual)
+        if mine != theirs and not (key == "task" and theirs is None):
+            found.append(f"{key} of {ABOUT} is {_short(theirs)}, of the trained model {_short(mine)}{_cut(key)}")
+    return found
+
+
+def _cut(key: str) -> str:
+    return ": long texts are cut elsewhere" if key == "max_tokens" else ""
+
+
+def _config(trained: JSON, candidate: JSON) -> list[str]:
+    found = []
+    for key in CONFIG_KEYS:
+        mine, theirs = trained.get(key), candidate.get(key)
+        if mine == theirs:
+            continue
+        if key == "id2label" and isinstance(mine, dict) and isinstance(theirs, dict):
+            found += _labels(list(mine.values()), list(theirs.values()), f"labels of {CONFIG}")
+        elif key != "id2label" or theirs is not None:
+            found.append(f"{key} of {CONFIG} is {_short(theirs)}, of the trained model {_short(mine)}")
+    return found
+
+
+def _templates(trained: Path, candidate: Path) -> list[str]:
+    found = []
+    for name in TEMPLATES:
+        if not (trained / name).is_file() or not (candidate / name).is_file():
+            continue
+        if name.endswith(".json"):
+            mine, theirs = read_json(trained / name), read_json(candidate / name)
+            keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+            found += [
+                f"{key} of {name} is {_short(theirs.get(key))}, of the trained model {_short(mine.get(key))}"
+                for key in keys
+            ]
+        elif (trained / name).read_bytes() != (candidate / name).read_bytes():
+            found.append(f"{name}: the chat template is not that of the trained model")
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "not there"
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"

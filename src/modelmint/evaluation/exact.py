@@ -1,0 +1,56 @@
+"""What can be compared exactly between a candidate and what it was made from: its words, its tokens and its weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelmint.core.types import JSON, Model
+from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, read_json
+from modelmint.evaluation.tokenization import FILE, compare_reading
+from modelmint.evaluation.weights import compare_weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exact:
+    """`differences` are sentences, each of which refuses; `differing` says which texts have other token ids."""
+
+    differences: list[str]
+    differing: list[bool]
+    examples: list[JSON]
+    compared: list[str]
+    """What was compared, in words."""
+    notes: list[str]
+    """What could not be."""
+
+
+def compare_exactly(reference: Model, variant: Model, texts: Sequence[str], *, is_student: bool) -> Exact:
+    """Compare the folders of two models, and how each reads every text; of a student its labels and answers alone."""
+    trained, candidate = reference.files.folder(), variant.files.folder()
+    if is_student:
+        return Exact(
+            differences=compare_answers(candidate, reference),
+            differing=[False] * len(texts),
+            examples=[],
+            compared=["labels", "kind of answer"],
+            notes=[
+                f"{variant.facts['body']} is another body than the trained model: its tokens and weights are its own"
+            ],
+        )
+    differences = compare_folders(trained, candidate, reference)
+    compared, notes = ["labels", "settings", "config"], []
+    differing, examples = [False] * len(texts), []
+    if not (candidate / FILE).is_file():
+        differences.append(f"{FILE} is missing from the candidate")
+    else:
+        about, max_tokens = read_json(candidate / ABOUT), int(reference.facts["max_tokens"])
+        theirs = int(about.get("max_tokens", max_tokens))
+        read = compare_reading(trained, candidate, texts, max_tokens=max_tokens, candidate_tokens=theirs)
+        differences += read.differences
+        differing, examples = read.differing, read.examples
+        compared += ["tokenizer", f"token ids of {len(texts):,} texts"]
+    weights = compare_weights(trained, candidate)
+    if weights is None:
+        notes.append("the weights were not compared one by one: this form does not keep their names")
+    else:
+        differences += weights.differences
+        compared.append(f"{weights.num_compared} tensors of weights")
+    return Exact(differences=differences, differing=differing, examples=examples, compared=compared, notes=notes)

@@ -1,0 +1,164 @@
+"""What the trained model and the endpoint answered to the same texts, and how far apart they are.
+
+Shape legend: N texts, L labels (one column for a number).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from modelmint.core.errors import InputError
+from modelmint.core.stage import StageContext
+from modelmint.core.types import JSON, Model
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+SERVED = ("text-classification", "multi-label-classification", "text-regression")
+"""Tasks that the endpoint answers: of one text a row."""
+SOFTMAX: JSON = {"by": "softmax"}
+UNDECIDED = 0.05
+NUMBER_ROOM = 0.01
+"""Two numbers are the same answer when they are this near, in standard deviations of what was trained on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """`names`: the label, the sorted labels, or the number, of each text; None where no answer came.
+
+    `scores_nl`: the probability of each label, or the number in standard deviations; NaN where it is not known.
+    """
+
+    names: Sequence[Any]
+    scores_nl: Floats
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Apart:
+    """(N,) whether the answers are the same, and by how much the most moved probability moved, NaN without an answer."""
+
+    same_n: Bools
+    drift_n: Floats
+
+    @property
+    def agreement(self) -> float:
+        return float(self.same_n.mean()) if len(self.same_n) else 1.0
+
+    @property
+    def mean_drift(self) -> float:
+        return float(np.nanmean(self.drift_n)) if np.isfinite(self.drift_n).any() else 0.0
+
+    @property
+    def max_drift(self) -> float:
+        return float(np.nanmax(self.drift_n)) if np.isfinite(self.drift_n).any() else 0.0
+
+    def part(self, chosen: Sequence[int]) -> "Apart":
+        """Of some of the texts."""
+        return Apart(same_n=self.same_n[list(chosen)], drift_n=self.drift_n[list(chosen)])
+
+
+def how_of(model: Model) -> JSON:
+    """How a model's logits become answers (`serving.engines.answers`).
+
+    Raises:
+        InputError: the endpoint does not answer this task, or reads more than one text a row.
+    """
+    task = str(model.facts.get("task", SERVED[0]))
+    if task not in SERVED:
+        raise InputError(
+            f"model: the endpoint answers {', '.join(SERVED)}; {model.name} is for {task}",
+            parameter="model",
+            remedy="Leave parity and deploy out of the recipe: this task is not served yet.",
+        )
+    how: JSON = model.facts.get("answers", SOFTMAX)
+    return how
+
+
+def trained_side(model: Model, texts: Sequence[str], ctx: StageContext) -> Side:
+    """The answers of the trained model in this process.
+
+    Raises:
+        StageError: it answers with numbers that are not finite.
+    """
+    how = how_of(model)
+    if how["by"] == "softmax":
+        from modelmint.evaluation.predict import predict
+
+        found = predict(model, texts, ctx, message="asking the trained model")
+        return Side(names=found.predicted, scores_nl=found.probabilities.astype(np.float64))
+    import torch
+
+    from modelmint.training.tasks import open_model
+
+    torch.set_num_threads(ctx.num_threads)
+    opened: Any = open_model(model.files.folder())
+    answers, logits_nl = opened.predict({"text": texts}), opened.logits(texts).astype(np.float64)
+    if how["by"] == "identity":
+        return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)
+    return Side(names=[sorted(answer["labels"]) for answer in answers], scores_nl=1 / (1 + np.exp(-logits_nl)))
+
+
+def engine_side(variant: Model, texts: Sequence[str], ctx: StageContext, labels: Sequence[str], how: JSON) -> Side:
+    """The answers of a variant's own folder in this process, by the engine alone: without HTTP, queue and neighbours."""
+    from modelmint.serving.engines import answers, open_engine
+
+    engine = open_engine(variant.files.folder(), ctx.num_threads)
+    given: list[JSON | None] = []
+    for at, text in enumerate(texts):
+        ctx.check()
+        ctx.say(at, len(texts), "asking the candidate's engine")
+        given += answers(engine.predict([text]), engine.labels, how=engine.how, all_scores=True)
+    return served_side(given, labels, how)
+
+
+def served_side(answers: Sequence[JSON | None], labels: Sequence[str], how: JSON) -> Side:
+    """The answers of the endpoint, `labels` in the order of the trained model's."""
+    if how["by"] == "identity":
+        values = [None if answer is None else answer.get("value") for answer in answers]
+        column = [np.nan if value is None else (value - how["mean"]) / how["scale"] for value in values]
+        return Side(names=values, scores_nl=np.asarray(column, dtype=np.float64).reshape(-1, 1))
+    scores = [_scores(answer, labels) for answer in answers]
+    scores_nl = np.asarray(scores, dtype=np.float64).reshape(len(answers), len(labels))
+    if how["by"] == "sigmoid":
+        names = [None if answer is None else sorted(answer.get("labels", ())) for answer in answers]
+        return Side(names=names, scores_nl=scores_nl)
+    found = [None if answer is None else answer.get("label") for answer in answers]
+    return Side(names=found, scores_nl=scores_nl)
+
+
+def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = None) -> Apart:
+    """Compare two sides, text by text; an answer that is missing is not the same as any.
+
+    Args:
+        undecided_from: from this text on (the odd ones, of which many say nothing to the model) another label is the same
+            answer where the first side holds it as probable as its own but for `UNDECIDED`.
+    """
+    answered_n = np.asarray([name is not None for name in other.names], dtype=bool)
+    moved_nl = np.abs(one.scores_nl - other.scores_nl)
+    known_n = np.asarray(np.isfinite(moved_nl).any(axis=1), dtype=bool)
+    drift_n = np.where(np.isfinite(moved_nl), moved_nl, -np.inf).max(axis=1, initial=-np.inf)
+    drift_n = np.where(known_n, drift_n, np.where(answered_n, 1.0, np.nan))  # of labels that the model does not have
+    if how["by"] == "identity":
+        same_n = answered_n & known_n & (drift_n <= NUMBER_ROOM)
+    else:
+        same_n = np.asarray([mine == theirs for mine, theirs in zip(one.names, other.names, strict=True)], dtype=bool)
+        if how["by"] == "softmax" and undecided_from is not None:
+            same_n[undecided_from:] |= _undecided(one, other, known_n)[undecided_from:]
+    return Apart(same_n=same_n & answered_n, drift_n=drift_n)
+
+
+def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
+    """Whether the first side is undecided between its own answer and that of the other side, its most probable label."""
+    best_n = np.argmax(np.nan_to_num(other.scores_nl, nan=-1.0), axis=1)
+    theirs_n = np.take_along_axis(one.scores_nl, best_n[:, None], axis=1)[:, 0]
+    return np.asarray(known_n & (one.scores_nl.max(axis=1) - theirs_n <= UNDECIDED), dtype=bool)
+
+
+def _scores(answer: JSON | None, labels: Sequence[str]) -> list[float]:
+    if answer is None:
+        return [np.nan] * len(labels)
+    given = answer.get("scores") or {answer.get("label"): answer.get("score", np.nan)}
+    return [float(given.get(label, np.nan)) for label in labels]
