@@ -27,6 +27,7 @@ BATCH_TEXTS = 32
 MAX_S = 4.0  # for each of the two measurements of a variant, over all rounds
 CENT_OF_A_CENT = Decimal("0.0001")
 POWERCAP = Path("/sys/class/powercap")
+ENDING_S = 5.0
 SHOWN_CHARS = 200
 
 Texts = Sequence[str | tuple[str, str]]
@@ -129,6 +130,7 @@ class _Timed:
     asked: IO[str]
     told: IO[str]
     log: IO[str]
+    process: subprocess.Popen[str]
     load_ms: float = 0.0
     peak_bytes: int = 0
     singles_s: list[list[float]] = field(default_factory=list)
@@ -187,6 +189,8 @@ class _Timed:
         return answer
 
     def _ended(self) -> StageError:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDING_S)  # its last word comes after its pipes are closed
         self.log.seek(0)
         said = (self.log.read().strip().splitlines() or ["no word"])[-1]
         return StageError(f"its process ended while it was timed: {said[:SHOWN_CHARS]}", parameter="try")
@@ -202,7 +206,7 @@ def _started(command: Sequence[str]) -> Iterator[_Timed]:
     ):
         asked = _open(process.stdin)
         try:
-            yield _Timed(asked=asked, told=_open(process.stdout), log=log)
+            yield _Timed(asked=asked, told=_open(process.stdout), log=log, process=process)
         finally:
             process.kill()
             with suppress(BrokenPipeError):  # of what it did not read

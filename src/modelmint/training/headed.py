@@ -133,9 +133,12 @@ def inherit_labels(
 def _shell(config: Any, kind: Kind) -> Any:
     import transformers
 
+    came_from = getattr(config, "name_or_path", "")
     try:
         with torch.device("meta"):  # its weights are never used: no memory and no random numbers for them
-            return getattr(transformers, kind).from_config(config, trust_remote_code=trusted(Path(config.name_or_path)))
+            return getattr(transformers, kind).from_config(
+                config, trust_remote_code=bool(came_from) and trusted(Path(came_from))
+            )
     except ValueError as error:
         raise _no_head(config, kind) from error
 
