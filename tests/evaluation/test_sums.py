@@ -7,6 +7,7 @@ from modelmint.evaluation.metrics.answers import measure as measure_answers
 from modelmint.evaluation.metrics.chat import measure as measure_chats
 from modelmint.evaluation.metrics.regression import measure as measure_numbers
 from modelmint.evaluation.metrics.retrieval import measure_reranked
+from modelmint.evaluation.metrics.translation import measure as measure_translation
 from modelmint.evaluation.significance import Floats
 from modelmint.evaluation.sums import Sums, adding, apart, holm
 
@@ -80,3 +81,13 @@ def test_the_figure_of_each_row_is_its_own() -> None:
     with adding() as kept:
         measure_answers(truth, [{"answer": "red fox"}, {"answer": "green"}], seed=0)
     assert kept[0].each("f1").tolist() == [1.0, 0.0]
+
+
+def test_answers_without_two_words_in_order_are_told_apart_without_a_nan() -> None:
+    targets = [f"a small red house number {at} stands here today" for at in range(40)]
+    answers = [{"text": "a a a a a a a a"} for _ in range(40)]
+    with adding() as kept:
+        measure_translation({"target": targets}, answers, seed=0)
+    bleu = next(one for one in kept if "bleu" in one.names)
+    first = np.arange(40) < 20
+    assert 0 <= apart(bleu.among(first), bleu.among(~first), "bleu") <= 1

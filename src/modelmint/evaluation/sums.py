@@ -84,7 +84,10 @@ class Sums:
         total, at = self.numbers_nk.sum(axis=0), self.names.index(name)
         steps = STEP * np.maximum(np.sqrt((self.numbers_nk**2).sum(axis=0)), 1e-12)
         moves = np.diag(steps)
-        slopes = (self.combine(total + moves)[:, at] - self.combine(total - moves)[:, at]) / (2 * steps)
+        with np.errstate(all="ignore"):  # below zero a sum has no meaning to some figures: BLEU with no match of four words
+            more, here, less = (self.combine(sums)[:, at] for sums in (total + moves, total[None, :], total - moves))
+            slopes = (more - less) / (2 * steps)
+            slopes = np.nan_to_num(np.where(np.isfinite(slopes), slopes, (more - here) / steps), posinf=0.0, neginf=0.0)
         moved = self.numbers_nk @ slopes
         num_rows = len(moved)
         return np.asarray((moved - moved.mean()) * math.sqrt(num_rows / max(num_rows - 1, 1)), np.float64)
@@ -157,10 +160,10 @@ def apart(first: Sums, second: Sums, name: str) -> float:
 
 
 def p_of(difference: float, variance: float, freedom: float) -> float:
-    """The two-sided p of Student's t; 1 where nothing varies."""
+    """The two-sided p of Student's t; 1 where nothing varies or nothing is known."""
     from scipy.stats import t
 
-    if variance <= 0 or not math.isfinite(difference):
+    if not (math.isfinite(difference) and math.isfinite(variance) and variance > 0):
         return 1.0
     return float(2 * t.sf(abs(difference) / math.sqrt(variance), max(freedom, 1.0)))
 
