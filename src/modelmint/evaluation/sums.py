@@ -84,7 +84,8 @@ class Sums:
         total, at = self.numbers_nk.sum(axis=0), self.names.index(name)
         steps = STEP * np.maximum(np.sqrt((self.numbers_nk**2).sum(axis=0)), 1e-12)
         moves = np.diag(steps)
-        with np.errstate(all="ignore"):  # below zero a sum has no meaning to some figures: BLEU with no match of four words
+        # Below zero a sum has no meaning to some figures, like BLEU with no match of four words.
+        with np.errstate(all="ignore"):
             more, here, less = (self.combine(sums)[:, at] for sums in (total + moves, total[None, :], total - moves))
             slopes = (more - less) / (2 * steps)
             slopes = np.nan_to_num(np.where(np.isfinite(slopes), slopes, (more - here) / steps), posinf=0.0, neginf=0.0)
