@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.types import Dataset
@@ -36,14 +34,3 @@ class Rows:
                 remedy="Give more labelled rows, or a larger share to this split.",
             )
         return cls(ids=table.column("_row").to_pylist(), texts=texts, labels=labels)
-
-    def sample(self, limit: int, *, seed: int) -> Self:
-        """At most `limit` rows, chosen by the seed, in their order."""
-        if len(self.ids) <= limit:
-            return self
-        chosen = np.sort(np.random.default_rng(seed).choice(len(self.ids), limit, replace=False)).tolist()
-        return type(self)(
-            ids=[self.ids[at] for at in chosen],
-            texts=[self.texts[at] for at in chosen],
-            labels=[self.labels[at] for at in chosen],
-        )
