@@ -46,7 +46,13 @@ def pairs(num_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def write_causal(
-    folder: Path, *, template: str | None = None, tied: bool = False, max_positions: int = 160, end: bool = True
+    folder: Path,
+    *,
+    template: str | None = None,
+    tied: bool = False,
+    max_positions: int = 160,
+    end: bool = True,
+    width: int = 32,
 ) -> Path:
     """A Hugging Face folder of a language model that has learnt nothing; its tokenizer has no padding token."""
     import torch
@@ -58,10 +64,10 @@ def write_causal(
     LlamaForCausalLM(
         LlamaConfig(
             vocab_size=num_tokens,
-            hidden_size=32,
+            hidden_size=width,
             num_hidden_layers=2,
             num_attention_heads=2,
-            intermediate_size=64,
+            intermediate_size=2 * width,
             initializer_range=0.1,
             max_position_embeddings=max_positions,
             tie_word_embeddings=tied,

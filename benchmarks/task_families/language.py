@@ -19,8 +19,8 @@ import pyarrow as pa
 import torch
 from stage_context import stage_context
 
+from modelmint.core.sampling import Sampling
 from modelmint.evaluation.metrics import classification, language
-from modelmint.training.generation import Sampling
 from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainInputs, TrainOutputs, TrainSpec, train
 

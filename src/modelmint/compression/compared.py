@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from modelmint.core import tables
 from modelmint.core.errors import DataError, InputError, StageError
@@ -26,7 +27,9 @@ READ = {
     "multi-label-classification": ("text", "labels"),
     "text-regression": ("text", "label"),
 }
-"""The tasks of which a variant can be made, and the columns that are read."""
+"""The tasks of labels and numbers of which a variant can be made, and the columns that are read."""
+CHAT = "chat"
+"""The one of models that write (`compared_chats`)."""
 ALIKE = 0.05
 """Numbers agree when they are no farther apart than this share of the standard deviation of the trained model's."""
 CHUNK_TEXTS = 2_048
@@ -42,9 +45,9 @@ def task_of(model: Model) -> str:
         InputError: no variant can be made of such a model.
     """
     task = str(model.facts.get("task", "text-classification"))
-    if task not in READ:
+    if task not in (*READ, CHAT):
         raise InputError(
-            f"model: must be for {', '.join(READ)}, of which variants can be served; {model.name} is for {task}",
+            f"model: must be for {', '.join((*READ, CHAT))}, of which variants can be served; {model.name} is for {task}",
             parameter="model",
             remedy="Take compress, parity and deploy out of the recipe; such a model is opened in Python.",
         )
@@ -70,10 +73,7 @@ class Rows:
         if missing or not dataset.num_rows:
             given = f"no column {' and no '.join(missing)}" if missing else "no rows"
             raise _unfit(role, names, given)
-        table = tables.read(dataset, list(names))
-        if table.num_rows > limit:
-            chosen = np.sort(np.random.default_rng(seed).choice(table.num_rows, limit, replace=False))
-            table = table.take(chosen)
+        table = drawn(tables.read(dataset, list(names)), limit, seed)
         columns = {name: table.column(name).to_pylist() for name in names}
         num_empty = sum(any(cell is None for cell in cells) for cells in zip(*columns.values(), strict=True))
         if num_empty:
@@ -105,6 +105,13 @@ class Rows:
         name = next(iter(one))
         before, after = float(one[name]["value"]), float(other[name]["value"])
         return (after - before) / max(before, 1e-12) if name in LOWER_IS_BETTER else before - after
+
+
+def drawn(table: pa.Table, limit: int, seed: int) -> pa.Table:
+    """At most `limit` rows, chosen by the seed, in their order."""
+    if table.num_rows <= limit:
+        return table
+    return table.take(np.sort(np.random.default_rng(seed).choice(table.num_rows, limit, replace=False)))
 
 
 def agreement(trained: Answers, given: Answers) -> float:

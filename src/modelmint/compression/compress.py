@@ -3,17 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ConfigDict, Field, field_validator
 
+from modelmint.compression import compared, compared_chats
 from modelmint.compression.bodies import BodyOptions
-from modelmint.compression.compared import Answers, Rows, agreement, ask_trained, ask_variant, task_of
+from modelmint.compression.compared import CHAT, Answers, Rows, task_of
+from modelmint.compression.compared_chats import ChatRows
 from modelmint.compression.frontier import FP32, Candidate, Wish, choose
 from modelmint.compression.gates import TIMED, Gate, judge, parse
 from modelmint.compression.measure import Speed, command_of, measure_speeds
 from modelmint.compression.page import REASON, compression_page
-from modelmint.compression.variants import LEAST_CALIBRATION, Given, Workshop, failures, split_name, told
+from modelmint.compression.variants import (
+    LEAST_CALIBRATION,
+    Given,
+    Workshop,
+    default_forms,
+    failures,
+    fitting,
+    split_name,
+    told,
+)
 from modelmint.core.errors import InputError, ModelmintError, StageError
 from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
@@ -29,15 +40,15 @@ class CompressSpec(Spec):
 
     model_config = ConfigDict(validate_by_name=True)
 
-    try_: tuple[str, ...] = Field(
-        alias="try", default=("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static"), min_length=1
-    )
-    """What to make, each FORM or BODY/FORM.
+    try_: tuple[str, ...] | None = Field(alias="try", default=None, min_length=1)
+    """What to make, each FORM or BODY/FORM. Not given: `onnx-fp32`, `onnx-int8`, `onnx-int8-mixed` and
+    `onnx-int8-static`; of a chat model every `genai-` form.
 
     Forms: `onnx-fp32` is the model as trained; `onnx-fp16` stores its weights in 16 bits; `onnx-int8` is a quarter of
     its size, and faster; `onnx-int8-mixed` keeps the layers in fp32 that 8 bits hurt most; `onnx-int8-static` scales by
     what training rows gave, so that texts share a batch, `onnx-int8-static-mixed` likewise; `openvino-fp32`, `openvino-bf16` and `openvino-int8` are run by
-    OpenVINO (the extra `openvino`). A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
+    OpenVINO (the extra `openvino`). Chats are written by ONNX Runtime GenAI (the extra `generation`) from `genai-fp32`,
+    `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
     """
     gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """What a variant must be, like {size_mb: "<= 30", p99_ms: "<= 10"}: `accuracy_drop` against the trained model (of
@@ -51,13 +62,17 @@ class CompressSpec(Spec):
     bodies: BodyOptions = Field(default_factory=BodyOptions)
     """How smaller bodies learn from the model."""
     max_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
-    """How many validation rows, and how many test rows, to compare on; all of them where there are fewer."""
+    """How many validation rows, and how many test rows, to compare on; all of them where there are fewer. Of chats at
+    most 300, since every token of an answer is a step.
+    """
     timed_rows: int = Field(default=320, ge=1, le=10_000)
     """How many texts to time each variant on."""
 
     @field_validator("try_")
     @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is None:
+            return None
         if len(set(names)) != len(names):
             raise ValueError(f"must name each variant once; got {', '.join(names)}")
         for name in names:
@@ -104,8 +119,9 @@ def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> C
         StageError: not one variant could be made.
     """
     task = task_of(inputs.model)
+    names = fitting(spec.try_ or default_forms(task), task)
     rows = _Compared.read(spec, inputs, task, ctx.seed)
-    trained = ask_trained(inputs.model, rows.sets, ctx)
+    trained = rows.ways.ask_trained(inputs.model, rows.sets, ctx)
     given = Given(
         validation=inputs.validation,
         train=inputs.train,
@@ -113,7 +129,7 @@ def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> C
         body=spec.bodies,
         calibration_rows=spec.calibration_rows,
     )
-    made, failed = _make(spec.try_, Workshop(inputs.model, ctx, given), rows, ctx)
+    made, failed = _make(names, Workshop(inputs.model, ctx, given), rows, ctx)
     if not made:
         raise _none_made(failed)
     ctx.say(0, 0, "timing")
@@ -136,7 +152,7 @@ def _none_made(failed: Mapping[str, str]) -> StageError:
     return StageError(
         f"try: no variant could be made: {'; '.join(f'{name}: {why}' for name, why in failed.items())}",
         parameter="try",
-        remedy="Take onnx-fp32 into try, which every model for serving can be.",
+        remedy="Take onnx-fp32 into try, or genai-fp32 of a chat model: the model as trained.",
     )
 
 
@@ -164,7 +180,7 @@ def _make(
     for name in names:
         try:
             folder = workshop.make(name)
-            answers = ask_variant(name, folder, rows.sets, ctx)
+            answers = rows.ways.ask_variant(name, folder, rows.sets, ctx)
         except failures() as error:
             ctx.check()  # a deadline that has passed fails the stage, not the variant
             failed[name] = told(error)
@@ -175,24 +191,39 @@ def _make(
     return made, failed
 
 
+class _Ways(Protocol):
+    def ask_trained(self, model: Model, rows: Sequence[Any], ctx: StageContext) -> list[Answers]: ...
+
+    def ask_variant(self, name: str, folder: Path, rows: Sequence[Any], ctx: StageContext) -> list[Answers]: ...
+
+    def agreement(self, trained: Answers, given: Answers) -> float: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compared:
     """Validation rows, where there are enough to choose by, and test rows."""
 
-    validation: Rows | None
-    test: Rows
+    validation: Rows | ChatRows | None
+    test: Rows | ChatRows
 
     @classmethod
     def read(cls, spec: CompressSpec, inputs: CompressInputs, task: str, seed: int) -> "_Compared":
+        def rows(dataset: Dataset, role: str) -> Rows | ChatRows:
+            if task == CHAT:
+                return ChatRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
+            return Rows.read(dataset, task, role, limit=spec.max_rows, seed=seed)
+
         enough = inputs.validation.num_rows >= ENOUGH_ROWS
-        test = Rows.read(inputs.test, task, "test", limit=spec.max_rows, seed=seed)
-        if not enough:
-            return cls(validation=None, test=test)
-        validation = Rows.read(inputs.validation, task, "validation", limit=spec.max_rows, seed=seed)
-        return cls(validation=validation, test=test)
+        test = rows(inputs.test, "test")
+        return cls(validation=rows(inputs.validation, "validation") if enough else None, test=test)
 
     @property
-    def sets(self) -> list[Rows]:
+    def ways(self) -> "_Ways":
+        """How models of the task are asked, and when two say the same."""
+        return compared_chats if self.test.task == CHAT else compared
+
+    @property
+    def sets(self) -> list[Any]:
         """The rows to choose by first, the test rows last; the same where there is one set."""
         return [self.validation, self.test] if self.validation else [self.test]
 
@@ -203,8 +234,8 @@ def _tried(
     timed = speed.to_json(ctx.machine_hour)
     figures = {
         "accuracy_drop": rows.sets[0].drop(trained[0], made.answers[0], seed=ctx.seed),
-        "agreement": agreement(trained[-1], made.answers[-1]),
-        "size_mb": (made.folder / "model.onnx").stat().st_size / 1e6,
+        "agreement": rows.ways.agreement(trained[-1], made.answers[-1]),
+        "size_mb": sum(file.stat().st_size for file in made.folder.glob("model.onnx*")) / 1e6,
         **{name: float(str(timed[name]).split()[0]) for name in TIMED},
     }
     candidate = Candidate(name=made.name, figures=figures, verdicts=judge(gates, figures))

@@ -12,14 +12,19 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelmint.core.bootstrap import silence
 from modelmint.core.clock import monotonic_s
+from modelmint.core.sampling import Sampling
+from modelmint.serving.writers import open_writer, writes
 
+ANSWER = Sampling(max_new_tokens=32, min_new_tokens=32)
+"""What a chat model writes to each chat, whether or not it would stop: the same work for every variant."""
 Ask = Callable[[Sequence[Any]], Any]
-"""Texts or pairs in, answers out."""
+"""Texts, pairs or chats in, answers out."""
 
 
 def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
@@ -45,6 +50,8 @@ def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
 
 
 def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
+    if writes(folder):
+        return _opened_writer(folder, num_threads)
     if (folder / "model.onnx").is_file():
         import onnxruntime  # noqa: F401  # its import is no part of opening a model
         import tokenizers  # noqa: F401
@@ -63,12 +70,33 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     torch.set_num_threads(num_threads)
     started_s = monotonic_s()
     predictor = open_model(folder)
+    if read_about(folder)["task"] == "chat":
+        return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
 
     def ask(texts: Sequence[Any]) -> Any:
         if isinstance(texts[0], str):
             return predictor.predict({"text": texts})
         firsts, seconds = zip(*texts, strict=True)
         return predictor.predict({"text": list(firsts), "text_pair": list(seconds)})
+
+    return ask, monotonic_s() - started_s
+
+
+def _opened_writer(folder: Path, num_threads: int) -> tuple[Ask, float]:
+    import onnxruntime_genai  # noqa: F401
+    import tokenizers  # noqa: F401
+
+    started_s = monotonic_s()
+    writer = open_writer(folder, num_threads)
+
+    def ask(chats: Sequence[Any]) -> Any:
+        writings = []
+        for chat in chats:
+            ids, num_new = writer.prompt(chat, max_new_tokens=ANSWER.max_new_tokens)
+            writings.append(writer.begin(ids, replace(ANSWER, max_new_tokens=num_new)))
+            while writings[-1].step():
+                pass
+        return [writing.text for writing in writings]
 
     return ask, monotonic_s() - started_s
 

@@ -1,4 +1,4 @@
-"""The variants that can be made, each as a folder that the serving engine opens.
+"""The variants that can be made, each as a folder that the serving engine opens: of models that label, and that write.
 
 A variant is ``[BODY/]FORM``: the body is what is computed (the model as trained, or a smaller one that learned from it:
 `compression.bodies`), the form is how (`FORMS`).
@@ -7,21 +7,24 @@ A variant is ``[BODY/]FORM``: the body is what is computed (the model as trained
 import difflib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from modelmint.compression.bodies import BodyInputs, BodyOptions, check_name, facts_of, make_body
+from modelmint.compression.genai import build
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
+from modelmint.serving.writers import ENGINE as WRITES
 
-COPIED = ("tokenizer.json", "config.json")
+COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "chat_template.jinja")
+"""Where the trained folder has them."""
 LEAST_CALIBRATION = 16
 """From fewer rows the ranges of a layer's inputs are luck."""
-_SAID = ("task", "labels", "max_tokens", "base")
-_SAID_IF_THERE = ("inputs", "answers")
+_SAID = ("task", "max_tokens", "base")
+_SAID_IF_THERE = ("labels", "inputs", "answers", "stop_ids", "pad_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,8 @@ class Form:
 
     about: str
     file: str
-    """Which ONNX file it runs: `fp32`, `fp16`, `int8` or `int8-static`, each of the two also `-mixed`."""
+    """Which ONNX file it runs: `fp32`, `fp16`, `int8` or `int8-static`, each of the two also `-mixed`; of a model that
+    writes the precision of its weights (`genai.PRECISIONS`)."""
     engine: str = "onnx"
     settings: Mapping[str, str] = field(default_factory=dict)
     """What OpenVINO is told."""
@@ -65,7 +69,39 @@ FORMS: dict[str, Form] = {
     "openvino-int8": Form(
         file="int8-static", engine="openvino", settings=_F32, about="OpenVINO with the file of `onnx-int8-static`"
     ),
+    "genai-fp32": Form(file="fp32", engine=WRITES, about="chats: the model as trained"),
+    "genai-int8": Form(file="int8", engine=WRITES, about="chats: weights in 8 bits, a scale for every 32 of them"),
+    "genai-int4-mixed": Form(
+        file="int4-mixed",
+        engine=WRITES,
+        about="chats: weights in 4 bits but for the layers that 4 bits hurt most, which have 8",
+    ),
+    "genai-int4": Form(file="int4", engine=WRITES, about="chats: weights in 4 bits"),
 }
+DEFAULT_FORMS = ("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static")
+DEFAULT_CHAT_FORMS = ("genai-fp32", "genai-int8", "genai-int4-mixed", "genai-int4")
+
+
+def default_forms(task: str) -> tuple[str, ...]:
+    """What is tried where the recipe does not say."""
+    return DEFAULT_CHAT_FORMS if task == "chat" else DEFAULT_FORMS
+
+
+def fitting(names: Sequence[str], task: str) -> Sequence[str]:
+    """The names, which must be those of forms for the task.
+
+    Raises:
+        InputError: one is not.
+    """
+    fit = {name for name, form in FORMS.items() if (form.engine == WRITES) == (task == "chat")}
+    for name in names:
+        if name.rpartition("/")[2] not in fit:
+            raise InputError(
+                f"try: a model for {task} has the forms {', '.join(one for one in FORMS if one in fit)}; got {name!r}",
+                parameter="try",
+                remedy="Leave try out: what fits the model is tried.",
+            )
+    return names
 
 
 def split_name(name: str) -> tuple[str | None, str]:
@@ -107,7 +143,8 @@ class Workshop:
         self._broken: dict[tuple[str | None, str], BaseException] = {}
 
     def make(self, name: str) -> Path:
-        """A folder with model.onnx, tokenizer.json, config.json and modelmint.json; equal models give equal files.
+        """A folder with model.onnx (genai_config.json beside it where it writes), tokenizer.json, config.json and
+        modelmint.json; equal models give equal files.
 
         Raises:
             InputError: there is no such variant, or the body does not fit the model.
@@ -120,11 +157,14 @@ class Workshop:
         folder = self._ctx.scratch / "variants" / name.replace("/", "--")
         folder.mkdir(parents=True)
         self._ctx.say(0, 0, f"making {name}")
-        shutil.copyfile(self._file(body, form.file), folder / "model.onnx")
+        if form.engine == WRITES:
+            shutil.copytree(self._file(body, f"{WRITES}-{form.file}"), folder, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(self._file(body, form.file), folder / "model.onnx")
         about = self._about(body, source) | {
             "variant": name,
             "engine": form.engine,
-            "max_batch": form.max_batch,
+            **({} if form.engine == WRITES else {"max_batch": form.max_batch}),
             **({"settings": dict(form.settings)} if form.settings else {}),
         }
         _lay(source, folder, about)
@@ -186,6 +226,9 @@ class Workshop:
         folder.mkdir(parents=True, exist_ok=True)
         output = folder / f"{kind}.onnx"
         self._ctx.check()
+        if kind.startswith(f"{WRITES}-"):
+            precision = kind.removeprefix(f"{WRITES}-")
+            return build(self._source(body), output.with_suffix(""), precision, scratch=self._ctx.scratch)
         if kind == "fp32":
             self._ctx.say(0, 0, f"exporting {body or 'the model'} to ONNX")
             export_onnx(self._source(body), output)
@@ -277,8 +320,9 @@ def told(error: BaseException, *, most: int = 300) -> str:
 
 def _lay(source: Path, folder: Path, about: JSON) -> None:
     for file in COPIED:
-        shutil.copyfile(source / file, folder / file)
+        if (source / file).is_file():
+            shutil.copyfile(source / file, folder / file)
     (folder / "modelmint.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
-__all__ = ["COPIED", "FORMS", "Form", "Given", "Workshop", "failures", "split_name", "told"]
+__all__ = ["COPIED", "FORMS", "Form", "Given", "Workshop", "default_forms", "failures", "fitting", "split_name", "told"]

@@ -70,7 +70,13 @@ def _labels(mine: Sequence[str], theirs: Sequence[str], what: str) -> list[str]:
 def _settings(facts: JSON, about: JSON) -> list[str]:
     """What says how logits become answers, and how a row is read: thresholds, mean and scale, temperature, texts a row."""
     found = []
-    for key, usual in (("max_tokens", None), ("answers", {"by": "softmax"}), ("inputs", ["text"]), ("task", None)):
+    for key, usual in (
+        ("max_tokens", None),
+        ("answers", {"by": "softmax"}),
+        ("inputs", ["text"]),
+        ("task", None),
+        ("stop_ids", None),
+    ):
         mine, theirs = facts.get(key, usual), about.get(key, usual)
         if mine != theirs and not (key == "task" and theirs is None):
             found.append(f"{key} of {ABOUT} is {_short(theirs)}, of the trained model {_short(mine)}{_cut(key)}")

@@ -18,6 +18,7 @@ from modelmint.core.types import Dataset, Model, Report
 from modelmint.evaluation.adversarial import Odd, adversarial
 from modelmint.evaluation.asked import Asked
 from modelmint.evaluation.exact import compare_exactly
+from modelmint.evaluation.parity_chats import parity_of_chats
 from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
 from modelmint.evaluation.parity_page import parity_page
 from modelmint.evaluation.replay import ALONE, SIZES, Replay, replay
@@ -81,6 +82,8 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         DataError: the test set is empty, or a row has no text or label.
         InputError: the model is for a task that the endpoint does not answer.
     """
+    if inputs.model.facts.get("task") == "chat":
+        return ParityOutputs(parity=parity_of_chats(spec, inputs, ctx, limits_of(spec, inputs.variant)))
     is_student = bool(inputs.variant.facts.get("body"))
     how, labels = how_of(inputs.model), list(inputs.model.facts.get("labels", []))
     rows = Asked.read(inputs.test, how).sample(spec.num_rows, seed=ctx.seed)
@@ -112,7 +115,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         how=how,
         exact=exact,
     )
-    facts = facts_of(compared, _limits(spec, inputs.variant))
+    facts = facts_of(compared, limits_of(spec, inputs.variant))
     facts |= {"held_against": "the candidate's own folder" if is_student else "the trained model"}
     measured = measured_of(compared, served, seconds)
     page = parity_page(facts, measured, name=inputs.test.name, form=str(inputs.variant.facts.get("variant", "")))
@@ -120,7 +123,8 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
     return ParityOutputs(parity=report)
 
 
-def _limits(spec: ParitySpec, variant: Model) -> Limits:
+def limits_of(spec: ParitySpec, variant: Model) -> Limits:
+    """What the gates on a variant allow."""
     return Limits(
         agreement=spec.min_agreement,
         adversarial_agreement=spec.min_adversarial_agreement,

@@ -78,7 +78,7 @@ def facts_of(compared: Compared, limits: Limits) -> JSON:
             else {}
         ),
     }
-    verdicts = judge(_gates(limits, figures), {name: round(value, 6) for name, value in figures.items()})
+    verdicts = judge(gates_of(limits, figures), {name: round(value, 6) for name, value in figures.items()})
     return {
         "num_rows": len(compared.rows.ids),
         "agreement": round(rows.agreement, 6),
@@ -93,7 +93,7 @@ def facts_of(compared: Compared, limits: Limits) -> JSON:
             "max_drift": round(compared.neighbours.max_drift, 4),
         },
         "exact": _exact(compared),
-        "gates": [_rounded(verdict) for verdict in verdicts],
+        "gates": [rounded(verdict) for verdict in verdicts],
         "refused": _refused(compared, verdicts),
         "notes": _notes(compared, limits),
         "disagreements": _disagreements(compared, compared.of_rows),
@@ -117,7 +117,8 @@ def measured_of(compared: Compared, served: Replay, seconds: float) -> JSON:
     }
 
 
-def _gates(limits: Limits, figures: JSON) -> list[Gate]:
+def gates_of(limits: Limits, figures: JSON) -> list[Gate]:
+    """The gates on those figures that there are."""
     given: dict[str, tuple[str, float | None]] = {
         "differences": ("<=", 0),
         "agreement": (">=", limits.agreement),
@@ -136,7 +137,7 @@ def _gates(limits: Limits, figures: JSON) -> list[Gate]:
     ]
 
 
-def _rounded(verdict: Verdict) -> JSON:
+def rounded(verdict: Verdict) -> JSON:
     """Drift as far as two runs agree on it."""
     value = verdict["value"]
     return {**verdict, "value": round(value, 4) if value is not None and "drift" in verdict["name"] else value}

@@ -123,7 +123,9 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
         if request.too_long:
             return _refused(response, endpoint.max_characters)
         if response.status_code != httpx.codes.OK:
-            return _Reply(answers=None, reason=f"HTTP {response.status_code}: {_said(response)}", latency_ms=latency_ms)
+            return _Reply(
+                answers=None, reason=f"HTTP {response.status_code}: {said_by(response)}", latency_ms=latency_ms
+            )
         body = response.json()
     except httpx.TransportError as error:
         return _Reply(answers=None, reason=f"no answer: {type(error).__name__}", latency_ms=0.0)
@@ -171,7 +173,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _said(response: httpx.Response) -> str:
+def said_by(response: httpx.Response) -> str:
     """The message of an error in our shape, without what differs from request to request."""
     try:
         return str(response.json()["error"]["message"])[:SHOWN_CHARS]

@@ -18,7 +18,7 @@ from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Model, Report
 
-ENGINES = ("onnx", "openvino")
+ENGINES = ("onnx", "openvino", "genai")
 
 
 class DeploySpec(Spec):
@@ -28,7 +28,7 @@ class DeploySpec(Spec):
     """The name that callers give as `model`: 1 to 63 small letters, digits, dots and hyphens."""
 
     price: str = "0 USD"
-    """What 1,000 inputs cost the caller, e.g. "0.50 USD"."""
+    """What 1,000 inputs cost the caller, e.g. "0.50 USD"; a chat that is answered is one input."""
 
     @field_validator("price")
     @classmethod
@@ -69,7 +69,7 @@ def deploy(spec: DeploySpec, inputs: DeployInputs, ctx: StageContext) -> DeployO
     ]
     if inputs.variant.facts.get("engine") not in ENGINES:
         refused.append(
-            f"variant: must be exported for serving (engine {' or '.join(ENGINES)}); it is for "
+            f"variant: must be exported for serving (engine {', '.join(ENGINES)}); it is for "
             f"{inputs.variant.facts.get('engine')!r}"
         )
     return DeployOutputs(

@@ -7,18 +7,22 @@ request is done. No request is lost and none waits for a load, but for the very 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.deployments import Revision, list_deployments, unknown_endpoint
-from modelmint.core.errors import ModelmintError, UnavailableError
+from modelmint.core.chat_template import Message
+from modelmint.core.errors import InputError, ModelmintError, UnavailableError
+from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.serving.batching import Batcher
 from modelmint.serving.engines import Engine, Logits, open_engine
+from modelmint.serving.scribe import Answer, Scribe
+from modelmint.serving.writers import Writer, open_writer, writes
 
 REFRESH_S = 0.25
 RETRY_S = 5.0  # a variant that does not open is tried again after this
@@ -42,7 +46,8 @@ class Served:
 class _Lane:
     """A loaded variant, and how many requests are on it."""
 
-    batcher: Batcher
+    serves: Batcher | Scribe
+    """A batcher of a model that labels, a scribe of one that writes."""
     num_requests: int = 0
 
 
@@ -74,13 +79,45 @@ class Gateway:
         """
         revision = self._routes.get(endpoint) or await self._fresh(endpoint)
         lane = self._lanes[revision.variant]
+        if not isinstance(lane.serves, Batcher):
+            raise _other_route(endpoint, "writes answers to chats", "/v1/chat/completions")
         lane.num_requests += 1
         try:
-            logits, num_tokens = await lane.batcher.logits(texts, deadline_s=deadline_s)
+            logits, num_tokens = await lane.serves.logits(texts, deadline_s=deadline_s)
         finally:
             lane.num_requests -= 1
-        engine = lane.batcher.engine
+        engine = lane.serves.engine
         return Served(revision=revision, labels=engine.labels, how=engine.how, logits=logits, num_tokens=num_tokens)
+
+    @asynccontextmanager
+    async def writing(
+        self,
+        endpoint: str,
+        messages: Sequence[Message],
+        tools: str | None,
+        sampling: Sampling,
+        *,
+        stops: Sequence[str] = (),
+        deadline_s: float,
+    ) -> AsyncIterator[tuple[Revision, Answer]]:
+        """An answer to a chat by the endpoint's active revision, which is written for as long as the context lasts.
+
+        Raises:
+            NotFoundError, UnavailableError: as `predict`.
+            InputError: the endpoint's model does not write.
+            OverloadError: too many wait; as one iterates, too: the answer was not ready within `deadline_s`.
+        """
+        revision = self._routes.get(endpoint) or await self._fresh(endpoint)
+        lane = self._lanes[revision.variant]
+        if not isinstance(lane.serves, Scribe):
+            raise _other_route(endpoint, "answers texts with labels or numbers", "/v1/predict")
+        answer = lane.serves.answer(messages, tools, sampling, stops=stops, deadline_s=deadline_s)
+        lane.num_requests += 1
+        try:
+            yield revision, answer
+        finally:
+            answer.leave()
+            lane.num_requests -= 1
 
     async def refresh(self) -> None:
         """Read the catalog, load what became active and only then route to it."""
@@ -104,7 +141,7 @@ class Gateway:
             with suppress(asyncio.CancelledError):
                 await self._watcher
         for lane in self._lanes.values():
-            await lane.batcher.close()
+            await lane.serves.close()
 
     async def _fresh(self, endpoint: str) -> Revision:
         """An endpoint may be younger than the last look at the catalog."""
@@ -135,11 +172,13 @@ class Gateway:
             self._failures[variant] = (now_s + RETRY_S, error)
             return False
         self._failures.pop(variant, None)
-        self._lanes[variant] = _Lane(batcher=Batcher(loading.result()))
+        opened = loading.result()
+        self._lanes[variant] = _Lane(serves=Scribe(opened) if isinstance(opened, Writer) else Batcher(opened))
         return True
 
-    def _open(self, variant: str) -> Engine:
-        return open_engine(self._catalog.model(variant).files.folder(), self._num_threads)
+    def _open(self, variant: str) -> Engine | Writer:
+        folder = self._catalog.model(variant).files.folder()
+        return (open_writer if writes(folder) else open_engine)(folder, self._num_threads)
 
     async def _let_go(self) -> None:
         """Close the lanes that no endpoint uses or would return to, once their last request is done."""
@@ -147,7 +186,7 @@ class Gateway:
         for variant in [
             variant for variant, lane in self._lanes.items() if variant not in kept and not lane.num_requests
         ]:
-            await self._lanes.pop(variant).batcher.close()
+            await self._lanes.pop(variant).serves.close()
 
     async def _watch(self) -> None:
         while True:
@@ -156,3 +195,9 @@ class Gateway:
                 await self.refresh()
             except (ModelmintError, sa.exc.SQLAlchemyError) as error:
                 log.warning("the deployments could not be read; serving goes on as before: %s", error)
+
+
+def _other_route(endpoint: str, what: str, route: str) -> InputError:
+    return InputError(
+        f"model: {endpoint} {what}", parameter="model", remedy=f"Ask it by POST {route}, or name another endpoint."
+    )

@@ -11,18 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampling:
-    """How the next token is chosen: always the likeliest at `temperature` 0, else drawn from the likeliest tokens whose
-    chances add up to `top_p`, of at most `top_k` where that is not 0. What is drawn depends on the seed and the row's own
-    tokens, never on its neighbours."""
-
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    seed: int = 0
+from modelmint.core.sampling import Sampling
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +68,7 @@ def _batch(
     mask_bt = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
     config = GenerationConfig(
         max_new_tokens=sampling.max_new_tokens,
+        min_new_tokens=sampling.min_new_tokens or None,
         do_sample=False,
         eos_token_id=list(stop_ids) or None,
         pad_token_id=pad_id,

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from modelmint.core.errors import DataError, InputError, StageError
+from modelmint.core.sampling import Sampling
 from modelmint.core.stage import StageContext
 from modelmint.training.causal import CausalModel, grow, load_causal
-from modelmint.training.generation import Sampling
 from modelmint.training.tasks import open_model
 from modelmint.training.tasks.causal_learner import laid_out, losses_of
 from modelmint.training.tasks.chat_model import ChatModel, load_chat

@@ -14,10 +14,10 @@ import torch
 
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.errors import DataError, InputError, StageError
+from modelmint.core.sampling import Sampling
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
 from modelmint.evaluation.metrics.language import measure
-from modelmint.training.generation import Sampling
 from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainInputs, TrainOutputs, TrainSpec, train
 from tests.tiny_base import write_base

@@ -29,8 +29,8 @@ class Lengths:
         """
         from tokenizers import Tokenizer
 
+        from modelmint.core.chat_template import CHATML_MARKS, chat_template
         from modelmint.training.bases import resolve
-        from modelmint.training.chat import CHATML_MARKS, chat_template
 
         self.base = found = resolve(base)
         self._form, self._stride, self._num_seen = form, max(stride, 1), 0

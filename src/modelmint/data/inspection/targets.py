@@ -20,7 +20,7 @@ Span = tuple[int, int]
 
 
 class Template(Protocol):
-    """What is asked of a chat template (`training.chat.ChatTemplate`)."""
+    """What is asked of a chat template (`core.chat_template.ChatTemplate`)."""
 
     def taught(self, messages: Sequence[Row], tools: str | None = None) -> tuple[str, list[Span]]: ...
     def answer(self, prompt: Sequence[Row], said: Sequence[Row]) -> tuple[str, list[Span]]: ...

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from modelmint.training.chat import Message
+from modelmint.core.chat_template import Message, fitting
 from modelmint.training.tasks.chat_rows import ChatTokens, TaughtRow
 
 Both: TypeAlias = tuple[TaughtRow, TaughtRow]
@@ -61,7 +61,7 @@ class AnswerPairs:
             first, second = self._tokens.answers([(kept, says), (kept, other)])
             return (first, second) if isinstance(first, TaughtRow) and isinstance(second, TaughtRow) else whole
 
-        kept = self._tokens.fitting(prompt, self._limit, lambda kept: max((one.ids for one in both(kept)), key=len))
+        kept = fitting(prompt, self._limit, lambda kept: max((one.ids for one in both(kept)), key=len))
         rows = both(kept)
         answers = max(len(row.ids) - _start(row) for row in rows)
         room = max(self._limit - answers, self._limit // PROMPT_SHARE)

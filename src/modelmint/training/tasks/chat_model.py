@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from modelmint.core.chat_template import room_for
+from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
-from modelmint.training.generation import Sampling, generate
+from modelmint.training.generation import generate
 from modelmint.training.tasks.causal_learner import losses_of
 from modelmint.training.tasks.chat_rows import ChatTokens, LossOn, TaughtRow
 from modelmint.training.tasks.table import read_about
@@ -65,18 +67,46 @@ class ChatModel:
     def losses(self, chats: Chats, tools: Sequence[str | None]) -> list[tuple[float, int]]:
         """(N,) the summed cross entropy of what the assistant says in each chat, and of how many tokens; (0.0, 0) for a
         chat that the template refuses, or in which it says nothing."""
-        rows: dict[int, TaughtRow] = {}
+        rows = {at: row for at, row in enumerate(self.taught(chats, tools)) if row is not None}
+        sums = losses_of(self._model, list(rows.values()), self.pad_id)
+        told = {at: (total, rows[at].num_taught) for at, total in zip(rows, sums, strict=True)}
+        return [told.get(at, (0.0, 0)) for at in range(len(chats))]
+
+    def follow(self, ids: Sequence[int], places: Sequence[int]) -> tuple[Any, Any, Any]:
+        """What the model holds of given tokens, as `serving.writers.Writer.follow`: NumPy arrays (len(places),) of
+        their log-probabilities, of the likeliest token in the place of each, and of the log-probabilities of those."""
+        device = next(self._model.parameters()).device
+        with torch.no_grad():
+            logits_tv = self._model(input_ids=torch.tensor([list(ids)], device=device))[0].float()
+        before_p = torch.tensor(places, device=device) - 1
+        logits_pv = logits_tv[before_p]
+        said_p1 = torch.tensor([ids[place] for place in places], device=device)[:, None]
+        most_p, best_p = logits_pv.log_softmax(1).max(1)
+        held_p = logits_pv.log_softmax(1).gather(1, said_p1)[:, 0]
+        return held_p.double().cpu().numpy(), best_p.cpu().numpy(), most_p.double().cpu().numpy()
+
+    def prompt(self, messages: Sequence[Mapping[str, Any]], tools: str | None, *, max_new_tokens: int) -> list[int]:
+        """Token ids of a chat up to where the assistant speaks, as `answer` reads it."""
+        _, room = self._fitted(Sampling(max_new_tokens=max_new_tokens))
+        return self._tokens.prompts([(messages, tools)], room)[0]
+
+    def taught(self, chats: Chats, tools: Sequence[str | None]) -> list[TaughtRow | None]:
+        """(N,) what each chat teaches, as training reads it; None where that is nothing."""
         given = list(zip(chats, tools, strict=True))
+        rows: list[TaughtRow | None] = []
         for at, whole in enumerate(self._tokens.taught(given, self._loss_on)):
+            row = None
             if isinstance(whole, TaughtRow):
                 row = self._tokens.shortened(
                     whole, *given[at], limit=self.max_tokens, loss_on=self._loss_on, how="turns"
                 )
-                if row.num_taught:
-                    rows[at] = row
-        sums = losses_of(self._model, list(rows.values()), self.pad_id)
-        told = {at: (total, rows[at].num_taught) for at, total in zip(rows, sums, strict=True)}
-        return [told.get(at, (0.0, 0)) for at in range(len(chats))]
+            rows.append(row if row is not None and row.num_taught else None)
+        return rows
+
+    @property
+    def stop_ids(self) -> Sequence[int]:
+        """What ends an answer."""
+        return self._tokens.stop_ids
 
     def predict(
         self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
@@ -97,10 +127,12 @@ class ChatModel:
     def _fitted(self, sampling: Sampling) -> tuple[Sampling, int]:
         """The sampling within the model's positions, and how many of them the prompts have."""
         positions = getattr(self._model.encoder.config, "max_position_embeddings", None)
-        if not isinstance(positions, int):
-            return sampling, self.max_tokens
-        room = min(self.max_tokens, max(positions - sampling.max_new_tokens, positions // 2))
-        return replace(sampling, max_new_tokens=min(sampling.max_new_tokens, positions - room)), room
+        room, num_new = room_for(
+            sampling.max_new_tokens,
+            max_tokens=self.max_tokens,
+            positions=positions if isinstance(positions, int) else None,
+        )
+        return replace(sampling, max_new_tokens=num_new), room
 
 
 def load_chat(folder: Path) -> ChatModel:

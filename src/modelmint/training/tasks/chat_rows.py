@@ -1,19 +1,16 @@
 """Chats as token ids, with a mask of what is taught. Imports no PyTorch."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from modelmint.core.chat_template import CHATML_MARKS, ChatTemplate, Message, Span, chat_template, fitting, prompt_ids
 from modelmint.core.errors import DataError
-from modelmint.training.chat import CHATML_MARKS, ChatTemplate, Message, Span, chat_template
 
 LossOn: TypeAlias = Literal["answers", "last-answer", "everything"]
 Shorten: TypeAlias = Literal["turns", "left"]
 CHUNK_ROWS = 256
-LEADING = ("system", "developer")
 _PROBE = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "zqz"}]
 
 
@@ -90,11 +87,7 @@ class ChatTokens:
         Raises:
             DataError: the template refuses one.
         """
-        found = []
-        for messages, tools in chats:
-            fitting = self.fitting(messages, limit, partial(self._prompt, tools=tools))
-            found.append(self._prompt(fitting, tools)[-limit:])
-        return found
+        return [prompt_ids(self.template, self.tokenizer, messages, tools, limit=limit) for messages, tools in chats]
 
     def shortened(
         self,
@@ -122,26 +115,10 @@ class ChatTokens:
             again = self.taught([(kept, tools)], loss_on)[0]
             return again.ids if isinstance(again, TaughtRow) else [0] * (limit + 1)
 
-        kept = self.fitting(messages, limit, encoded)
+        kept = fitting(messages, limit, encoded)
         again = self.taught([(kept, tools)], loss_on)[0]
         row = replace(again, turns=len(messages) - len(kept)) if isinstance(again, TaughtRow) else row
         return _lost(whole, replace(row, ids=row.ids[:limit], taught=row.taught[:limit]))
-
-    def fitting(
-        self, messages: Sequence[Message], limit: int, encoded: Callable[[Sequence[Message]], Sequence[int]]
-    ) -> Sequence[Message]:
-        """The messages without the oldest exchanges, so that they fit; with the last exchange alone where none does."""
-        num_leading = next((at for at, one in enumerate(messages) if one.get("role") not in LEADING), len(messages))
-        starts = [at for at in range(num_leading, len(messages)) if messages[at].get("role") == "user"]
-        cuts = [num_leading, *(at for at in starts if at > num_leading)]
-        beginnings = [[*messages[:num_leading], *messages[at:]] for at in cuts]
-        place = bisect_left(beginnings, True, key=lambda kept: len(encoded(kept)) <= limit)
-        return beginnings[min(place, len(beginnings) - 1)]
-
-    def _prompt(self, messages: Sequence[Message], tools: str | None) -> list[int]:
-        text = self.template.render(messages, tools, prompt=True)
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
 
     def _written(
         self, messages: Sequence[Message], tools: str | None, loss_on: LossOn

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
 from modelmint.training.corpus import Corpus, open_whole
-from modelmint.training.generation import Sampling, generate
+from modelmint.training.generation import generate
 from modelmint.training.tasks.table import read_about
 from modelmint.training.tasks.text_generation import Pieces, borders, piece_losses
 

@@ -4,7 +4,8 @@ A base's template is a program in Jinja by a stranger: it runs in Jinja's sandbo
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,9 @@ MAX_CHARS = 20_000_000
 """Of one chat, written out."""
 MAX_TURNS = 40
 """In a longer chat what is taught is found by looking for it, not by writing out every beginning of the chat."""
+
+LEADING = ("system", "developer")
+"""Who speaks before the first exchange, and is never left out."""
 
 Message = Mapping[str, Any]
 Span = tuple[int, int]
@@ -134,6 +138,45 @@ def chat_template(folder: Path) -> ChatTemplate:
         raise _wrong(str(error)[:200]) from error
     tokens = {name: _token(config.get(name)) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
     return ChatTemplate(source=source or CHATML, own=source is not None, tokens=tokens)
+
+
+def prompt_ids(
+    template: ChatTemplate, tokenizer: Any, messages: Sequence[Message], tools: str | None, *, limit: int
+) -> list[int]:
+    """Token ids of a chat up to where the assistant speaks, the oldest turns left out where they are more than `limit`.
+
+    Raises:
+        DataError: the template refuses the chat.
+    """
+
+    def encoded(kept: Sequence[Message]) -> list[int]:
+        ids: list[int] = tokenizer.encode(template.render(kept, tools, prompt=True), add_special_tokens=False).ids
+        return ids
+
+    return encoded(fitting(messages, limit, encoded))[-limit:]
+
+
+def fitting(
+    messages: Sequence[Message], limit: int, encoded: Callable[[Sequence[Message]], Sequence[int]]
+) -> Sequence[Message]:
+    """The messages without the oldest exchanges, so that they fit; with the last exchange alone where none does."""
+    num_leading = next((at for at, one in enumerate(messages) if one.get("role") not in LEADING), len(messages))
+    starts = [at for at in range(num_leading, len(messages)) if messages[at].get("role") == "user"]
+    cuts = [num_leading, *(at for at in starts if at > num_leading)]
+    beginnings = [[*messages[:num_leading], *messages[at:]] for at in cuts]
+    place = bisect_left(beginnings, True, key=lambda kept: len(encoded(kept)) <= limit)
+    return beginnings[min(place, len(beginnings) - 1)]
+
+
+def room_for(max_new_tokens: int, *, max_tokens: int, positions: int | None) -> tuple[int, int]:
+    """How many tokens a prompt may have, and how many may follow it, within a model's positions.
+
+    Where they do not reach for both, the prompt has at least half of them.
+    """
+    if positions is None:
+        return max_tokens, max_new_tokens
+    room = min(max_tokens, max(positions - max_new_tokens, positions // 2))
+    return room, min(max_new_tokens, positions - room)
 
 
 def _source(folder: Path, config: JSON) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from modelmint.core.chat_template import MAX_TURNS, chat_template
 from modelmint.core.errors import DataError
-from modelmint.training.chat import MAX_TURNS, chat_template
 
 CHAT = [
     {"role": "user", "content": "Hello"},

@@ -1,0 +1,59 @@
+"""Folders for ONNX Runtime GenAI from a trained causal language model: weight-only 8 and 4 bits.
+
+Its own model builder writes the graph and quantizes the weights in groups of 32 (``MatMulNBits``), which need no rows to
+calibrate with; activations stay as they are.
+"""
+
+import logging
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from modelmint.core.errors import InputError, UnavailableError
+
+PRECISIONS = {
+    "fp32": ("fp32", ()),
+    "int8": ("int8", ()),
+    "int4": ("int4", ()),
+    "int4-mixed": ("int4", ("algo_config=k_quant_mixed",)),
+}
+"""What the builder is told: `k_quant_mixed` is llama.cpp's choice of the layers that keep 8 bits."""
+TUNING = "tuning"
+
+
+def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
+    """Write model.onnx with its data and genai_config.json into `output`; equal models give equal files.
+
+    Raises:
+        InputError: the model cannot be written so: tuned by prompts that stand beside its weights, or of a family that
+            the builder does not know.
+        UnavailableError: ONNX Runtime GenAI is not installed.
+    """
+    if (source / TUNING).is_dir():
+        raise InputError(
+            "method: must be one whose parts are merged into the weights (full, freeze, lora and its kin); this model was "
+            "tuned by parts that stand beside them",
+            parameter="method",
+            remedy="Train with method: lora, or take compress out of the recipe.",
+        )
+    try:
+        from onnxruntime_genai.models.builder import create_model, parse_extra_options
+    except ImportError as error:
+        raise UnavailableError(
+            "try: genai-* needs ONNX Runtime GenAI, which is not installed",
+            parameter="try",
+            remedy="pip install 'modelmint[generation]'",
+        ) from error
+    kind, options = PRECISIONS[precision]
+    where = ("", str(source), str(output), kind, "cpu", str(scratch / "builder"))
+    logging.getLogger("onnxruntime.quantization").setLevel(logging.ERROR)
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # a progress bar for every tensor
+        try:
+            create_model(*where, **parse_extra_options(*where, ["hf_remote=false", *options]))
+        except NotImplementedError as error:
+            raise InputError(
+                f"model: its family must be one that ONNX Runtime GenAI knows; {str(error).partition(chr(10))[0][:200]}",
+                parameter="model",
+                remedy="Train a base of the families Llama, Qwen, Mistral, Phi or Gemma, or a transformer from nothing.",
+            ) from error
+    return output
