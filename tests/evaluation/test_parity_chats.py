@@ -103,6 +103,7 @@ FAULTS: dict[str, tuple[str, Break, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_refused_by_name(judge: Judge, fault: str) -> None:
     name, plant, reason = FAULTS[fault]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelmint.core.errors import DataError, InputError, IntegrityError, OverloadError
+from modelmint.core.errors import DataError, InputError, IntegrityError, OverloadError, UnavailableError
 from modelmint.core.sampling import Sampling
 from modelmint.core.stage import StageContext
 from modelmint.serving.scribe import Answer, Scribe
@@ -165,3 +165,24 @@ def test_a_chat_that_the_engine_refuses_leaves_the_others_alone(writer: Writer) 
         return "".join(await told(good))
 
     assert with_scribe(writer, steps) == list(ANSWERS.values())[1]
+
+
+def test_who_left_is_written_no_further(writer: Writer) -> None:
+    async def steps(scribe: Scribe) -> tuple[bool, str]:
+        gone = scribe.answer(COLOURS[0], None, Sampling(min_new_tokens=60, max_new_tokens=60), deadline_s=30)
+        gone.leave()
+        said = await told(scribe.answer(COLOURS[1], None, Sampling(max_new_tokens=24), deadline_s=30))
+        return gone.is_done, "".join(said)
+
+    assert with_scribe(writer, steps) == (False, list(ANSWERS.values())[1])
+
+
+def test_an_answer_under_way_ends_with_an_error_when_the_server_ends(writer: Writer) -> None:
+    left: list[Answer] = []
+
+    async def steps(scribe: Scribe) -> None:
+        left.append(scribe.answer(COLOURS[0], None, Sampling(min_new_tokens=60, max_new_tokens=60), deadline_s=30))
+
+    with_scribe(writer, steps)
+    with pytest.raises(UnavailableError, match="the server ends"):
+        asyncio.run(told(left[0]))

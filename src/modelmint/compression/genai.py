@@ -46,7 +46,8 @@ def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
         ) from error
     kind, options = PRECISIONS[precision]
     where = ("", str(source), str(output), kind, "cpu", str(scratch / "builder"))
-    logging.getLogger("onnxruntime.quantization").setLevel(logging.ERROR)
+    for name in ("onnxruntime.quantization", "onnx_ir", "neural_compressor"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a line for every matrix
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # a progress bar for every tensor
         try:
             create_model(*where, **parse_extra_options(*where, ["hf_remote=false", *options]))

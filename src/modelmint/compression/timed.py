@@ -69,7 +69,7 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     importlib.import_module(TASKS[read_about(folder)["task"]].predictor.partition(":")[0])
     torch.set_num_threads(num_threads)
     started_s = monotonic_s()
-    predictor = open_model(folder)
+    predictor: Any = open_model(folder)
     if read_about(folder)["task"] == "chat":
         return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from modelmint.core.chat_template import Message
-from modelmint.core.errors import OverloadError
+from modelmint.core.errors import OverloadError, UnavailableError
 from modelmint.core.sampling import Sampling
 from modelmint.serving.writers import Finish, Writer, Writing
 
@@ -46,6 +46,7 @@ class Scribe:
         Raises:
             OverloadError: too many wait.
         """
+        self._waiting = deque(each for each in self._waiting if not each.is_left)
         if len(self._waiting) >= self._max_waiting:
             raise OverloadError(
                 f"messages: {len(self._waiting)} chats wait for this model, and at most {self._max_waiting} may",
@@ -58,12 +59,12 @@ class Scribe:
         return asked
 
     async def close(self) -> None:
-        """End the thread when its turn is done; answers under way end with an error."""
+        """End the thread when its turn is done; answers under way end with an `UnavailableError`."""
         self._worker.cancel()
         with suppress(asyncio.CancelledError):
             await self._worker
         for each in (*self._active, *self._waiting):
-            each.told.put_nowait(asyncio.CancelledError())
+            each.tell(UnavailableError("messages: the server ends", parameter="messages", remedy="Send it again."))
         await asyncio.to_thread(self._thread.shutdown)
 
     async def _work(self) -> None:
@@ -71,7 +72,8 @@ class Scribe:
         while True:
             self._active = [each for each in self._active if not each.is_left]
             while self._waiting and len(self._active) < self._max_active:
-                self._active.append(self._waiting.popleft())
+                if not (each := self._waiting.popleft()).is_left:
+                    self._active.append(each)
             if not self._active:
                 self._wake.clear()
                 await self._wake.wait()
