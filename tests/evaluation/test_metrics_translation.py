@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from modelmint.evaluation.metrics.translation import is_chinese, measure, rouge_l
+from modelmint.evaluation.metrics.translation import is_chinese, measure, rouge_l, rouge_n
 
 WORDS = ["a", "dog", "runs", "over", "the", "green", "field", "while", "two", "men", "look", "at", "it", "."]
 SIGNS = "一只狗在绿色的田野上跑两个人看着它。"
@@ -53,6 +53,18 @@ def test_rouge_l_is_the_longest_common_subsequence_by_hand() -> None:
     assert rouge_l("the gunman police killed", "police killed the gunman") == pytest.approx(50)
 
 
+def test_rouge_of_ngrams_by_hand() -> None:
+    """Lin 2004: 3 of 4 words and 1 of 3 pairs of words are shared."""
+    assert rouge_n("police kill the gunman", "police killed the gunman", 1) == pytest.approx(100 * 2 * 3 / 8)
+    assert rouge_n("police kill the gunman", "police killed the gunman", 2) == pytest.approx(100 * 2 * 1 / 6)
+    assert rouge_n("the the the", "the cat", 1) == pytest.approx(100 * 2 * 1 / 5)
+
+
+@pytest.mark.parametrize(("text", "value"), [("dog", 100.0), ("cat", 0.0)])
+def test_rouge_2_of_single_words_is_whether_they_are_the_same(text: str, value: float) -> None:
+    assert rouge_n(text, "dog", 2) == value
+
+
 def test_rouge_l_of_chinese_counts_characters() -> None:
     assert rouge_l("红色的狗", "红狗", chinese=True) == pytest.approx(100 * 2 * 2 / 6)
 
@@ -66,11 +78,20 @@ def test_rouge_l_of_texts_without_words_or_matches(text: str, target: str, value
 
 def test_a_right_text_has_the_best_figures() -> None:
     targets, _ = _corpus(False)
-    assert _values(targets, targets) == pytest.approx({"bleu": 100, "chrf": 100, "rouge_l": 100, "exact_match": 1})
+    assert _values(targets, targets) == pytest.approx(
+        {"bleu": 100, "chrf": 100, "rouge_1": 100, "rouge_2": 100, "rouge_l": 100, "exact_match": 1}
+    )
 
 
 def test_empty_texts_have_the_worst_figures() -> None:
-    assert _values(["a dog runs over it"], [""]) == {"bleu": 0, "chrf": 0, "rouge_l": 0, "exact_match": 0}
+    assert _values(["a dog runs over it"], [""]) == {
+        "bleu": 0,
+        "chrf": 0,
+        "rouge_1": 0,
+        "rouge_2": 0,
+        "rouge_l": 0,
+        "exact_match": 0,
+    }
 
 
 def test_intervals_hold_the_value_and_bleu_comes_first() -> None:

@@ -33,7 +33,21 @@ LOWER_IS_BETTER = frozenset({
     "log_loss", "ece", "rmse", "mae", "loss", "perplexity", "bits_per_byte", "bits_per_character", "answer_loss",
     "out_of_scope_fpr",
 })  # fmt: skip
-OTHERS = frozenset({"r2", "pearson", "spearman", "bleu", "chrf", "rouge_l", "margin", "reward_margin", "mean_labels"})
+OTHERS = frozenset(
+    {
+        "r2",
+        "pearson",
+        "spearman",
+        "bleu",
+        "chrf",
+        "rouge_1",
+        "rouge_2",
+        "rouge_l",
+        "margin",
+        "reward_margin",
+        "mean_labels",
+    }
+)
 METRICS = tuple(sorted(SHARES | LOWER_IS_BETTER | OTHERS))
 """Every figure that a task has (`evaluation.metrics`); those of one label or type are written ``f1:PER``."""
 GAPS = ("fairness_gap", "figure_gap", "rate_gap")

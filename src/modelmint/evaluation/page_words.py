@@ -8,7 +8,7 @@ from modelmint.evaluation.gates import SHARES
 
 TITLES = {
     "accuracy": "Accuracy", "macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "auc": "AUC", "log_loss": "Log loss",
-    "ece": "Calibration error", "f1": "F1", "bleu": "BLEU", "chrf": "chrF", "rouge_l": "ROUGE-L", "rmse": "RMSE",
+    "ece": "Calibration error", "f1": "F1", "bleu": "BLEU", "chrf": "chrF", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2", "rouge_l": "ROUGE-L", "rmse": "RMSE",
     "mae": "MAE", "r2": "R²", "ndcg_at_10": "NDCG at 10", "mrr_at_10": "MRR at 10", "recall_at_10": "Recall at 10",
     "out_of_scope_auroc": "Out of scope: AUROC", "out_of_scope_fpr": "Out of scope: let through at 95 % recall",
 }  # fmt: skip

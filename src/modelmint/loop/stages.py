@@ -89,7 +89,7 @@ BUILT_IN = (
     Verb(name="curate", about="turn feedback into new training rows", code="modelmint.feedback.curate:curate"),
     Verb(name="search", about="find the best values of knobs for train, by trials within a budget", code="modelmint.training.search:search", version=2, fingerprint="modelmint.training.search:fingerprint", sees=("train",), engines=ENGINES),
     Verb(name="train", about="fine-tune a base", code="modelmint.training.train:train", version=2, fingerprint="modelmint.training.train:fingerprint", engines=ENGINES),
-    Verb(name="evaluate", about="figures with intervals, by slices, beside the cheap baseline and the live model, and gates", code="modelmint.evaluation.evaluate:evaluate", version=2),
+    Verb(name="evaluate", about="figures with intervals, by slices, beside the cheap baseline and the live model, and gates", code="modelmint.evaluation.evaluate:evaluate", version=3),
     Verb(name="judge", about="a language model rates answers, once it is shown to rate as people do", code="modelmint.evaluation.judge:judge"),
     Verb(name="compress", about="smaller and faster variants, measured; the cheapest that passes is chosen", code="modelmint.compression.compress:compress", version=2),
     Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity", version=2),

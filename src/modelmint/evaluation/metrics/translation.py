@@ -1,4 +1,4 @@
-"""Metrics of written texts, as translations and summaries are: BLEU, chrF, ROUGE-L and the share that is equal.
+"""Metrics of written texts, as translations and summaries are: BLEU, chrF, ROUGE and the share that is equal.
 
 All of 0 to 100 but `exact_match`, a share. BLEU and chrF are sacreBLEU's, with its signatures
 ``nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp`` (``tok:zh`` for Chinese) and ``nrefs:1|case:mixed|eff:yes|nc:6|nw:0``.
@@ -15,7 +15,7 @@ import numpy as np
 from modelmint.evaluation.significance import Figure, Floats
 from modelmint.evaluation.sums import of_sums
 
-METRICS = ("bleu", "chrf", "rouge_l", "exact_match")
+METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "exact_match")
 MAX_WORDS = 4
 MAX_CHARACTERS = 6
 BETA_SQUARED = 4.0  # chrF counts recall twice as much as precision
@@ -28,9 +28,9 @@ def measure(
     """Of rows with a column ``target`` and answers ``{"text", ...}``.
 
     Where most of the targets are Chinese, words are single characters for BLEU (sacreBLEU's tokenizer ``zh``) and for
-    ROUGE-L. BLEU and chrF are of the whole corpus, from the sums of the rows' counts; ROUGE-L is the mean of the rows.
+    ROUGE. BLEU and chrF are of the whole corpus, from the sums of the rows' counts; ROUGE is the mean of the rows.
 
-    Sources: Papineni et al. 2002 and Post 2018 (BLEU); Popovic 2015 (chrF); Lin 2004 (ROUGE-L, F1).
+    Sources: Papineni et al. 2002 and Post 2018 (BLEU); Popovic 2015 (chrF); Lin 2004 (ROUGE-1, -2 and -L, F1).
     """
     targets, texts = [str(one) for one in truth["target"]], [str(answer["text"]) for answer in answers]
     chinese = is_chinese(targets)
@@ -39,6 +39,8 @@ def measure(
         [
             *_bleu_counts(bleu, text, target),
             *_chrf_counts(text, target),
+            rouge_n(text, target, 1, chinese),
+            rouge_n(text, target, 2, chinese),
             rouge_l(text, target, chinese),
             float(text.strip() == target.strip()),
             1.0,
@@ -53,6 +55,21 @@ def is_chinese(texts: Sequence[str]) -> bool:
     num_chinese = sum(_is_ideograph(letter) for text in texts for letter in text)
     num_latin = sum(letter.isascii() and letter.isalpha() for text in texts for letter in text)
     return num_chinese > num_latin
+
+
+def rouge_n(text: str, target: str, size: int, chinese: bool = False) -> float:
+    """F1 of the n-grams of `size` words that both have, each as often as both have it, 0 to 100; words as in `rouge_l`.
+
+    Where neither text is long enough to have one, it is 100 if their words are the same.
+
+    Source: Lin, ROUGE: A Package for Automatic Evaluation of Summaries (2004), section 2.
+    """
+    words = _words(text, chinese), _words(target, chinese)
+    ours, theirs = (Counter(zip(*(each[at:] for at in range(size)), strict=False)) for each in words)
+    num_both = ours.total() + theirs.total()
+    if not num_both:
+        return 100.0 if words[0] == words[1] else 0.0
+    return 200.0 * (ours & theirs).total() / num_both
 
 
 def rouge_l(text: str, target: str, chinese: bool = False) -> float:
@@ -127,13 +144,13 @@ def _pieces(text: str, size: int) -> Counter[str]:
 
 
 def _combine(sums: Floats) -> Floats:
-    """Sums over rows (R, columns) -> the figures (R, 4)."""
+    """Sums over rows (R, columns) -> the figures (R, 6)."""
     num_rows = sums[:, -1:]
     return np.concatenate(
         [
             _bleu_of(sums[:, :_BLEU_COLUMNS])[:, None],
-            _chrf_of(sums[:, _BLEU_COLUMNS:-3])[:, None],
-            sums[:, -3:-1] / num_rows,
+            _chrf_of(sums[:, _BLEU_COLUMNS:-5])[:, None],
+            sums[:, -5:-1] / num_rows,
         ],
         axis=1,
     )
