@@ -16,7 +16,7 @@ from modelmint.core.forms import FORMS
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
 from modelmint.serving.writers import open_writer
-from tests.tiny_causal import chats
+from tests.tiny_causal import chats, write_causal
 from tests.tiny_writer import chat_folder, trained_chat
 
 pytest.importorskip("onnxruntime_genai")
@@ -69,3 +69,9 @@ def test_a_model_tuned_by_parts_beside_its_weights_is_refused(tmp_path: Path) ->
     (shutil.copytree(chat_folder(), tmp_path / "chat") / "tuning").mkdir()
     with pytest.raises(InputError, match="merged into the weights"):
         build(tmp_path / "chat", tmp_path / "built", "int8", scratch=tmp_path)
+
+
+def test_sizes_that_mixed_bits_cannot_pack_are_named(tmp_path: Path) -> None:
+    folder = write_causal(tmp_path / "narrow", width=32)
+    with pytest.raises(InputError, match="hidden_size is 32"):
+        build(folder, tmp_path / "built", "int4-mixed", scratch=tmp_path)

@@ -253,9 +253,10 @@ def _closing(body: Body) -> list[str]:
         lines.append(told_mlflow(told))
     if parity := body["parity"]:
         verdict = "refused" if parity["refused"] else "passed"
-        lines.append(
-            f"parity {verdict}: the same label on {parity['agreement']:.2%} of {parity['num_rows']:,} rows through the endpoint"
-        )
+        same = f"{parity['agreement']:.2%} of {parity['num_rows']:,} rows"
+        if said := parity.get("answers"):
+            same = f"{parity['agreement']:.2%} of {said['num_tokens']:,} tokens in the answers to {parity['num_rows']:,} chats"
+        lines.append(f"parity {verdict}: the same {'token' if said else 'label'} on {same} through the endpoint")
     if deployment := body["deployment"]:
         lines.append(f"deployed: {deployment['endpoint']} revision {deployment['revision']}; `modelmint up` serves it")
     if card := body["reports"].get("card"):

@@ -4,7 +4,9 @@ Its own model builder writes the graph and quantizes the weights in groups of 32
 calibrate with; activations stay as they are.
 """
 
+import json
 import logging
+import math
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -19,6 +21,7 @@ PRECISIONS = {
 }
 """What the builder is told: `k_quant_mixed` is llama.cpp's choice of the layers that keep 8 bits."""
 TUNING = "tuning"
+GROUP = 32
 
 
 def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
@@ -45,6 +48,8 @@ def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
             remedy="pip install 'modelmint[generation]'",
         ) from error
     kind, options = PRECISIONS[precision]
+    if options:
+        _check_groups(source, precision)
     where = ("", str(source), str(output), kind, "cpu", str(scratch / "builder"))
     for name in ("onnxruntime.quantization", "onnx_ir", "neural_compressor"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a line for every matrix
@@ -58,3 +63,20 @@ def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
                 remedy="Train a base of the families Llama, Qwen, Mistral, Phi or Gemma, or a transformer from nothing.",
             ) from error
     return output
+
+
+def _check_groups(source: Path, precision: str) -> None:
+    """The library packs two groups of four bits into a byte, and fails on a matrix that has an odd number of them.
+
+    Raises:
+        InputError: such a matrix would be packed.
+    """
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    sizes = {name: int(config.get(name) or 0) for name in ("hidden_size", "intermediate_size")}
+    odd = next((name for name, size in sizes.items() if math.ceil(size / GROUP) % 2), None)
+    if odd is not None:
+        raise InputError(
+            f"try: genai-{precision} needs sizes with an even number of groups of {GROUP}; {odd} is {sizes[odd]}",
+            parameter="try",
+            remedy="Take genai-int4 or genai-int8.",
+        )

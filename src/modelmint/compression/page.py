@@ -49,10 +49,10 @@ def compression_page(facts: Facts, measured: Facts, *, name: str) -> str:
                 heading="What each costs, and what it is worth",
                 note=f"On {facts['num_rows']['test']:,} test rows, with 95 % intervals. Up and to the right is better"
                 + (", but of this figure down is." if facts["metric"] in LOWER_IS_BETTER else "."),
-                parts=[figure(_picture(facts["metric"], points), f"{facts['metric']} against texts a second", KEY)],
+                parts=[figure(_picture(facts, points), f"{facts['metric']} against {_answers(facts)} a second", KEY)],
             ),
             Section(heading="Variants", parts=[_worth(facts, measured)]),
-            Section(heading="What each takes", note=_how(measured), parts=[_taken(facts, measured)]),
+            Section(heading="What each takes", note=_how(facts, measured), parts=[_taken(facts, measured)]),
             *([_failed(facts)] if facts["failed"] else []),
         ],
         warnings=facts["notes"],
@@ -89,7 +89,13 @@ def _points(facts: Facts, measured: Facts) -> list[Mark]:
     return found
 
 
-def _picture(metric: str, points: Sequence[Mark]) -> Markup:
+def _answers(facts: Facts) -> str:
+    """What is counted when a model is timed: of chats `compression.timed.ANSWER`."""
+    return "answers of 32 tokens" if facts["task"] == "chat" else "texts"
+
+
+def _picture(facts: Facts, points: Sequence[Mark]) -> Markup:
+    metric, said = facts["metric"], f"{_answers(facts)} a second"
     ticks = around(min(one.low for one in points), max(one.high for one in points))
     low, high = ticks[0], ticks[-1]
     rates = [math.log10(one.rate) for one in points]
@@ -115,14 +121,14 @@ def _picture(metric: str, points: Sequence[Mark]) -> Markup:
     for one in points:
         x, y = place(one.rate, one.value)
         marks.append(line(x, place(one.rate, one.low)[1], x, place(one.rate, one.high)[1], kind=f"whisker {one.kind}"))
-        tip = f"{one.name}: {_written(metric, one.value)} at {one.rate:,.0f} texts a second"
+        tip = f"{one.name}: {_written(metric, one.value)} at {one.rate:,.0f} {said}"
         marks.append(dot(x, y, radius=7 if one.kind == "accent" else 5, kind=f"fill {one.kind}", tip=tip))
         marks.append(text(x, y - 9, str(one.number), kind="number", dx=8 if one.number % 2 else -14))
     marks += [
         text(place(rate, low)[0], HEIGHT + 18, f"{rate:,.0f}", anchor="middle") for rate in _rates(10**first, 10**last)
     ]
-    about = "; ".join(f"{one.name}: {_written(metric, one.value)}, {one.rate:,.0f} texts a second" for one in points)
-    return drawing(marks, height=HEIGHT + 24, name="frontier", title=f"{metric} by texts a second", about=about)
+    about = "; ".join(f"{one.name}: {_written(metric, one.value)}, {one.rate:,.0f} {said}" for one in points)
+    return drawing(marks, height=HEIGHT + 24, name="frontier", title=f"{metric} by {said}", about=about)
 
 
 def _rates(low: float, high: float) -> list[float]:
@@ -139,7 +145,7 @@ def _worth(facts: Facts, measured: Facts) -> Markup:
     ]
     if measured["model"]:
         rows.insert(0, [0, TRAINED, _ranged(metric, facts["model"]), "", "what the others are compared with"])
-    return table(["", "variant", metric, "same answer", "why"], rows)
+    return table(["", "variant", metric, "same token" if facts["task"] == "chat" else "same answer", "why"], rows)
 
 
 def _taken(facts: Facts, measured: Facts) -> Markup:
@@ -166,9 +172,10 @@ def _taken(facts: Facts, measured: Facts) -> Markup:
                 str(timed["cost_per_million"]),
             ]
         )
+    short = "answers" if facts["task"] == "chat" else "texts"
     headers = [
-        "", "variant", "file", "memory", "opens in", "p50", "p99", "texts/s alone", "texts/s in 32s", "× trained",
-        *(["J per 1,000"] if has_energy else []), "a million texts",
+        "", "variant", "file", "memory", "opens in", "p50", "p99", f"{short}/s alone", f"{short}/s in 32s", "× trained",
+        *(["J per 1,000"] if has_energy else []), f"a million {short}",
     ]  # fmt: skip
     return table(headers, [[_whole(cell) for cell in row] for row in rows])
 
@@ -210,7 +217,7 @@ def _headlines(facts: Facts, measured: Facts, chosen: Facts) -> list[Headline]:
         ),
         Headline(name="file", value=size(chosen["size_bytes"]), note=f"{smaller:.1f} times smaller than the weights"),
         Headline(
-            name="texts a second",
+            name=f"{_answers(facts)} a second",
             value=f"{timed['throughput_per_s']:,.0f}",
             note=f"{faster}{timed['cost_per_million']} a million",
         ),
@@ -224,11 +231,12 @@ def _lead(facts: Facts, chosen: Facts | None) -> str:
     return f"Of {tried} variants that were tried, {chosen['name']} is to be served: it {REASON[facts['choose']]}."
 
 
-def _how(measured: Facts) -> str:
+def _how(facts: Facts, measured: Facts) -> str:
     energy = (measured["model"] or {}).get("joules_per_1000")
     told = " This machine does not tell what energy it uses." if energy == "not readable" else ""
+    one = "a chat, answered with 32 tokens," if facts["task"] == "chat" else "one text"
     return (
-        "Timed on this machine in turns, each in a process of its own: one text at a time, and in requests of 32. "
+        f"Timed on this machine in turns, each in a process of its own: {one} at a time, and in requests of 32. "
         f"Memory is the most that its whole process held.{told}"
     )
 

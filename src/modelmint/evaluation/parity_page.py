@@ -23,7 +23,7 @@ def parity_page(facts: Mapping[str, Any], measured: Mapping[str, Any], *, name: 
         lead=f"What is served {verdict} what was trained: {facts['num_rows']:,} rows and {odd['num_texts']:,} odd texts went "
         f"through the real endpoint and were held against {facts['held_against']}.",
         headlines=[
-            Headline(name="same answer", value=percent(facts["agreement"], 2), note=f"of {facts['num_rows']:,} rows"),
+            _same(facts),
             Headline(name="on odd texts", value=percent(odd["agreement"], 2) if odd["num_texts"] else "–", note=f"of {odd['num_texts']:,}"),
             Headline(name="drift", value=f"{facts['drift']['mean']:.4f}", note=f"mean; {facts['drift']['max']:.3f} at most"),
             Headline(name="without an answer", value=f"{facts['num_failed_rows']:,}", note="rows"),
@@ -36,6 +36,16 @@ def parity_page(facts: Mapping[str, Any], measured: Mapping[str, Any], *, name: 
         refused=refused,
         warnings=[f"{note[0].upper()}{note[1:]}." for note in facts["notes"]],
     )  # fmt: skip
+
+
+def _same(facts: Mapping[str, Any]) -> Headline:
+    """Of chats it is tokens that are counted."""
+    share, said = percent(facts["agreement"], 2), facts.get("answers")
+    if said is None:
+        return Headline(name="same answer", value=share, note=f"of {facts['num_rows']:,} rows")
+    return Headline(
+        name="same token", value=share, note=f"of {said['num_tokens']:,}; {percent(said['same'], 1)} of answers"
+    )
 
 
 def _different(facts: Mapping[str, Any]) -> Section | None:
