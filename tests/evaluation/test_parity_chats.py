@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,12 @@ def judge(context: StageContext, desk: StagingDesk) -> Judge:
     """``judge(name, fault)``: the facts of parity for a variant whose folder the fault was planted in."""
 
     def run(
-        name: str = "genai-fp32", fault: Break | None = None, *, source: Path | None = None, **spec: Any
+        name: str = "genai-fp32",
+        fault: Break | None = None,
+        *,
+        source: Path | None = None,
+        more: Sequence[Any] = (),
+        **spec: Any,
     ) -> dict[str, Any]:
         model = trained_chat(desk)
         made_from = desk.model("other", source, facts=model.facts, licences=["MIT"]) if source else model
@@ -41,7 +46,7 @@ def judge(context: StageContext, desk: StagingDesk) -> Judge:
         if fault:
             fault(folder)
         variant = workshop.lay_down(name, folder)
-        rows = [{"_row": f"r{at}", **row} for at, row in enumerate(chats(20, seed=77))]
+        rows = [{"_row": f"r{at}", **row} for at, row in enumerate([*chats(20, seed=77), *more])]
         schema = pa.schema([pa.field("_row", pa.string()), *FORMS["chat"].columns])
         test = desk.dataset("test", pa.Table.from_pylist(rows, schema=schema), facts={"task": "chat"})
         inputs = ParityInputs(model=model, variant=variant, test=test)
@@ -137,3 +142,9 @@ def test_a_candidate_of_another_kind_is_refused(context: StageContext, desk: Sta
     test = desk.dataset("test", pa.table({"_row": ["a"], "text": ["x"]}), facts={"task": "chat"})
     with pytest.raises(InputError, match="a genai form"):
         parity(ParitySpec(), ParityInputs(model=model, variant=model, test=test), context)
+
+
+def test_a_row_that_is_too_long_for_the_api_is_counted_and_compared_no_further(judge: Judge) -> None:
+    long = {"messages": [{"role": "user", "content": "red " * 6_000}, {"role": "assistant", "content": "stop"}]}
+    facts = judge(more=[long])
+    assert (facts["refused"], facts["num_too_long_rows"], facts["num_rows"]) == ([], 1, 21)

@@ -62,7 +62,7 @@ class ChatsCompared:
     """Chats, as the endpoint answered them and the reference holds those answers; `prompts` are its token ids."""
 
     asked: Asked
-    prompts: Sequence[list[int] | None]
+    prompts: Sequence[list[int]]
     served: ChatReplay
     held: Sequence[Held | None]
     exact: JSON
@@ -78,6 +78,10 @@ class ChatsCompared:
     @property
     def of_odd(self) -> range:
         return range(self.asked.num_rows, len(self.held))
+
+    def is_refused(self, at: int) -> bool:
+        """Whether the endpoint took a chat for too long, as it must."""
+        return self.served.said[at] is None and not self.served.failed[at]
 
     @property
     def num_failed(self) -> int:
@@ -111,7 +115,7 @@ def facts_of_chats(compared: ChatsCompared, limits: Limits) -> JSON:
         },
         "drift": rows.drift,
         "num_failed_rows": compared.num_failed,
-        "num_too_long_rows": 0,
+        "num_too_long_rows": sum(compared.is_refused(at) for at in compared.of_rows),
         "failures": failures,
         "adversarial": _adversarial(compared, odd),
         "neighbours": {
@@ -195,7 +199,7 @@ def _other_lengths(compared: ChatsCompared) -> list[str]:
     pairs = [
         (len(prompt), said.num_prompt_tokens)
         for prompt, said in zip(compared.prompts, compared.served.said, strict=True)
-        if prompt is not None and said is not None
+        if said is not None
     ]
     num_other = sum(mine != theirs for mine, theirs in pairs)
     return [f"the endpoint read another number of tokens in {num_other} of {len(pairs)} chats"] if num_other else []
@@ -211,13 +215,12 @@ def _adversarial(compared: ChatsCompared, odd: _Part) -> JSON:
         part = _Part.of(compared, places, undecided=True)
         num_differing = round((1 - part.same_answers) * part.num_answers)
         told.append({"kind": kind, "num_texts": part.num_answers, "num_differing": num_differing, **part.drift})
-    refused = [at for at in compared.of_odd if compared.served.said[at] is None and not compared.served.failed[at]]
     return {
         "num_texts": odd.num_answers,
         "agreement": round(odd.agreement, 6),
         "drift": odd.drift,
         "kinds": sorted(told, key=lambda one: (-one["num_differing"] / one["num_texts"], -one["mean"], one["kind"])),
-        "num_refused_as_must": len(refused),
+        "num_refused_as_must": sum(compared.is_refused(at) for at in compared.of_odd),
         "refused_kind": TOO_LONG,
         "disagreements": [],
     }

@@ -56,7 +56,7 @@ def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContex
     is_student = bool(inputs.variant.facts.get("body"))
     asked = _asked(spec, inputs, ctx.seed)
     reference = _reference(inputs, ctx, is_student=is_student)
-    prompts = [_prompt(reference, chat, tools) for chat, tools in zip(asked.chats, asked.tools, strict=True)]
+    asked, prompts = _readable(asked, reference)
     exact = _exact(inputs, asked, prompts, ctx, is_student=is_student)
     with ctx.serve(inputs.variant) as endpoint:
         started_s = monotonic_s()
@@ -146,6 +146,29 @@ def _reference(inputs: "ParityInputs", ctx: StageContext, *, is_student: bool) -
     return load_chat(inputs.model.files.folder())
 
 
+def _readable(asked: Asked, reference: Any) -> tuple[Asked, list[list[int]]]:
+    """The chats that the reference's template takes, and their token ids.
+
+    Raises:
+        DataError: it takes none of the rows.
+    """
+    prompts = [_prompt(reference, chat, tools) for chat, tools in zip(asked.chats, asked.tools, strict=True)]
+    kept = [at for at, prompt in enumerate(prompts) if prompt is not None]
+    if not any(at < asked.num_rows for at in kept):
+        raise DataError(
+            f"test: must hold chats that the model's template takes; of {asked.num_rows} it takes none",
+            parameter="test",
+            remedy="Look at roles and their order; training left such chats out too.",
+        )
+    taken = Asked(
+        ids=[asked.ids[at] for at in kept],
+        chats=[asked.chats[at] for at in kept],
+        tools=[asked.tools[at] for at in kept],
+        kinds=[asked.kinds[at] for at in kept],
+    )
+    return taken, [prompt for prompt in prompts if prompt is not None]
+
+
 def _prompt(reference: Any, chat: Messages, tools: Any) -> list[int] | None:
     """Token ids as the reference reads the chat; None where its template refuses it."""
     try:
@@ -157,7 +180,7 @@ def _prompt(reference: Any, chat: Messages, tools: Any) -> list[int] | None:
 
 
 def _exact(
-    inputs: "ParityInputs", asked: Asked, prompts: Sequence[list[int] | None], ctx: StageContext, *, is_student: bool
+    inputs: "ParityInputs", asked: Asked, prompts: Sequence[list[int]], ctx: StageContext, *, is_student: bool
 ) -> JSON:
     """Settings, template, tokenizer, and the token ids of every prompt."""
     from modelmint.serving.writers import open_writer
@@ -193,9 +216,9 @@ def _no_ids() -> JSON:
     return {"num_rows_differing": 0, "kinds_differing": {}, "examples": []}
 
 
-def _held(reference: Any, prompt: list[int] | None, said: Said | None, ctx: StageContext) -> Held | None:
+def _held(reference: Any, prompt: list[int], said: Said | None, ctx: StageContext) -> Held | None:
     """The trained model, led through an answer."""
-    if said is None or prompt is None:
+    if said is None:
         return None
     ctx.check()
     stops = sorted(reference.stop_ids)
