@@ -91,6 +91,7 @@ BUILT_IN = (
     Verb(name="train", about="fine-tune a base", code="modelmint.training.train:train", version=2, fingerprint="modelmint.training.train:fingerprint", engines=ENGINES),
     Verb(name="evaluate", about="figures with intervals, by slices, beside the cheap baseline and the live model, and gates", code="modelmint.evaluation.evaluate:evaluate", version=3),
     Verb(name="judge", about="a language model rates answers, once it is shown to rate as people do", code="modelmint.evaluation.judge:judge"),
+    Verb(name="harness", about="tasks of lm-evaluation-harness put to a language model, with gates", code="modelmint.evaluation.harness:harness", fingerprint="modelmint.evaluation.harness:fingerprint"),
     Verb(name="compress", about="smaller and faster variants, measured; the cheapest that passes is chosen", code="modelmint.compression.compress:compress", version=2),
     Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity", version=2),
     Verb(name="report", about="the model card and a page to send", code="modelmint.trust.report:report", sees=("deploy",)),

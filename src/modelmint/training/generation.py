@@ -31,8 +31,11 @@ def generate(
     pad_id: int,
     batch_size: int = 16,
     say: Callable[[int, int, str], None] | None = None,
+    ended: Callable[[Sequence[int]], bool] | None = None,
 ) -> list[Continuation]:
     """(N,) how each prompt goes on, in the prompts' order; batches are of like length, padded on the left.
+
+    `ended` looks at the new tokens of a row after each step; one that it finds ended may carry tokens behind its end.
 
     Where invisible tokens stand before each prompt (prompt tuning and its like), padding would part them from it: there
     the prompts of a batch are of one length.
@@ -40,7 +43,7 @@ def generate(
     model.train(False)
     found: dict[int, Continuation] = {}
     for places in _batches([len(prompt) for prompt in prompts], batch_size, pads=not hasattr(model, "peft_config")):
-        new = _batch(model, [prompts[at] for at in places], sampling, stop_ids, pad_id)
+        new = _batch(model, [prompts[at] for at in places], sampling, stop_ids, pad_id, ended)
         found |= dict(zip(places, new, strict=True))
         if say is not None:
             say(len(found), len(prompts), "writing answers")
@@ -59,7 +62,12 @@ def _batches(lengths: Sequence[int], batch_size: int, *, pads: bool) -> Iterator
 
 
 def _batch(
-    model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling, stop_ids: Sequence[int], pad_id: int
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    stop_ids: Sequence[int],
+    pad_id: int,
+    ended: Callable[[Sequence[int]], bool] | None,
 ) -> list[Continuation]:
     from transformers import GenerationConfig
 
@@ -80,8 +88,23 @@ def _batch(
             attention_mask=mask_bt.to(device),
             generation_config=config,
             logits_processor=drawn,
+            stopping_criteria=[_Ended(longest, ended)] if ended is not None else [],
         )
     return [_until_stop(row[longest:], stop_ids) for row in whole_bt.tolist()]
+
+
+class _Ended:
+    """Asks of each row whether its new tokens hold an end; one that did is not asked again."""
+
+    def __init__(self, num_before: int, ended: Callable[[Sequence[int]], bool]) -> None:
+        self._num_before, self._ended = num_before, ended
+        self._known: set[int] = set()
+
+    def __call__(self, ids_bt: Tensor, _scores: Any, **_given: Any) -> Tensor:
+        for at, row in enumerate(ids_bt[:, self._num_before :].tolist()):
+            if at not in self._known and self._ended(row):
+                self._known.add(at)
+        return torch.tensor([at in self._known for at in range(len(ids_bt))], device=ids_bt.device)
 
 
 class _Drawn:

@@ -11,7 +11,9 @@ from modelmint.core.chat_template import room_for
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
+from modelmint.training.corpus import around
 from modelmint.training.generation import generate
+from modelmint.training.tasks.by_tokens import ByTokens
 from modelmint.training.tasks.causal_learner import losses_of
 from modelmint.training.tasks.chat_rows import ChatTokens, LossOn, TaughtRow
 from modelmint.training.tasks.table import read_about
@@ -123,6 +125,19 @@ class ChatModel:
             {**answer, "loss": total, "tokens": num}
             for answer, (total, num) in zip(answers, self.losses(chats, tools), strict=True)
         ]
+
+    def by_tokens(self) -> ByTokens:
+        """The same model, asked by tokens; a text that is no chat begins as the base's own texts do."""
+        tokenizer = self._tokens.tokenizer
+        return ByTokens(
+            model=self._model,
+            tokenizer=tokenizer,
+            start=around(tokenizer)[0] or self._tokens.base_ends[:1],
+            stop_ids=self._tokens.stop_ids,
+            pad_id=self.pad_id,
+            max_tokens=self.max_tokens,
+            template=self._tokens.template,
+        )
 
     def _fitted(self, sampling: Sampling) -> tuple[Sampling, int]:
         """The sampling within the model's positions, and how many of them the prompts have."""

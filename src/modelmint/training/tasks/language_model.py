@@ -13,6 +13,7 @@ from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
 from modelmint.training.corpus import Corpus, open_whole
 from modelmint.training.generation import generate
+from modelmint.training.tasks.by_tokens import ByTokens
 from modelmint.training.tasks.table import read_about
 from modelmint.training.tasks.text_generation import Pieces, borders, piece_losses
 
@@ -96,6 +97,17 @@ class LanguageModel:
     ) -> list[dict[str, Any]]:
         """``{"loss", "tokens"}`` a row, as `score`, from the column ``text``."""
         return [{"loss": loss, "tokens": tokens} for loss, tokens in self.score(rows["text"], say)]
+
+    def by_tokens(self) -> ByTokens:
+        """The same model, asked by tokens."""
+        return ByTokens(
+            model=self._model,
+            tokenizer=self._tokenizer,
+            start=self._start,
+            stop_ids=self.stop_ids,
+            pad_id=self._fill,
+            max_tokens=self.max_tokens,
+        )
 
     @property
     def _fill(self) -> int:
