@@ -13,7 +13,7 @@
 | MLFLOW_TRACKING_URI | | where runs are told of when they end: a tracking server of MLflow (`http://host:5000`, `sqlite:///mlflow.db`) |
 | MLFLOW_EXPERIMENT_NAME | modelmint | the experiment there |
 | MODELMINT_ALLOW_PRIVATE_URLS | | hosts (name, name:port) and CIDR blocks of your own network that `source:` may name by URL |
-| MODELMINT_ALLOW_CODE | | bases whose own code may run here, as `NAME@SHA256` of their files, with commas; preflight names the digest |
+| MODELMINT_ALLOW_CODE | | bases and tasks of `harness` whose own code may run here, as `NAME@SHA256` of their files, with commas; the refusal names the digest |
 | MODELMINT_SECRET_… | | passwords of sources, named by `password_from`; read when they are used |
 """
 

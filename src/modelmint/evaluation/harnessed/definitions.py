@@ -95,12 +95,15 @@ def _function(loader: _Loader, node: yaml.Node) -> Function:
 _Loader.add_constructor("!function", _function)
 
 
-def _definition(name: str, own: Mapping[str, Path], include: Path | None, library: Path) -> Definition:
-    file, root = own.get(name), include
-    if file is None:
-        file, root = _library_index(library).get(name), library
-    if file is None or root is None:
+def _definition(name: str, own: Mapping[str, list[Path]], include: Path | None, library: Path) -> Definition:
+    files, root = own.get(name, []), include
+    if len(files) > 1:
+        raise _wrong(name, files[0], f"defines the same task as {files[1]}", "Give each a name of its own.")
+    if not files:
+        files, root = _library_index(library).get(name, []), library
+    if not files or root is None:
         raise _unknown(name, own, include, library)
+    file = files[0]
     root = root.resolve()
     config = _read(file.resolve(), root, name, seen=())
     functions = list(_functions(config, name))
@@ -234,21 +237,21 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 @lru_cache(maxsize=2)
-def _library_index(folder: Path) -> dict[str, Path]:
+def _library_index(folder: Path) -> dict[str, list[Path]]:
     return _index(folder)
 
 
-def _index(folder: Path, *, groups: bool = False) -> dict[str, Path]:
-    """Name -> the file that defines it; the first in the order of paths where several do."""
-    found: dict[str, Path] = {}
+def _index(folder: Path, *, groups: bool = False) -> dict[str, list[Path]]:
+    """Name -> the files that define it, in the order of their paths."""
+    found: dict[str, list[Path]] = {}
     for path in _files(folder, "*.yaml"):
         if path.stat().st_size <= MAX_FILE_BYTES:
             for name in (_GROUP if groups else _TASK).findall(path.read_text(encoding="utf-8", errors="replace"))[:1]:
-                found.setdefault(name, path)
+                found.setdefault(name, []).append(path)
     return found
 
 
-def _unknown(name: str, own: Mapping[str, Path], include: Path | None, library: Path) -> InputError:
+def _unknown(name: str, own: Mapping[str, list[Path]], include: Path | None, library: Path) -> InputError:
     import difflib
 
     if name in _index(library, groups=True) or (include is not None and name in _index(include, groups=True)):
