@@ -12,7 +12,7 @@ from modelmint.evaluation.harnessed.definitions import code_digest, definitions
 
 pytest.importorskip("lm_eval")
 
-from modelmint.evaluation.harnessed.library import opened, tasks_folder  # noqa: E402  # needs lm-eval
+from modelmint.evaluation.harnessed.library import opened, tasks_folder  # needs lm-eval
 
 PLAIN = """
 task: mine
@@ -33,7 +33,9 @@ Open = Callable[..., Any]
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "tasks"
     folder.mkdir()
-    (folder / "rows.jsonl").write_text("".join(json.dumps({"question": f"q{at}", "answer": "a"}) + "\n" for at in range(5)))
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps({"question": f"q{at}", "answer": "a"}) + "\n" for at in range(5))
+    )
     return folder
 
 
@@ -66,7 +68,7 @@ def test_two_files_of_one_task_are_refused(open_task: Open, folder: Path) -> Non
 
 def test_a_function_is_refused_and_not_run(open_task: Open, folder: Path, tmp_path: Path) -> None:
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef docs(rows): return rows\n")
-    with pytest.raises(InputError, match="own.docs") as refused:
+    with pytest.raises(InputError, match=r"own\.docs") as refused:
         open_task(PLAIN + "process_docs: !function own.docs\n")
     assert f"mine@{code_digest(folder)}" in str(refused.value)
     assert not (tmp_path / "ran").exists()
@@ -147,7 +149,7 @@ def test_a_file_that_reaches_further_is_refused(open_task: Open, folder: Path, l
     ],
 )
 def test_a_template_stays_in_the_sandbox(open_task: Open, template: str) -> None:
-    with pytest.raises(DataError, match="unsafe|Security"):
+    with pytest.raises(DataError, match=r"unsafe|Security"):
         open_task(PLAIN.replace("{{question}}", template))
 
 
@@ -216,7 +218,7 @@ def test_a_task_of_the_library_with_code_must_be_allowed() -> None:
 
 
 def test_an_unknown_task_is_answered_with_a_near_one() -> None:
-    with pytest.raises(NotFoundError, match="Did you mean.*hellaswag"):
+    with pytest.raises(NotFoundError, match=r"Did you mean.*hellaswag"):
         definitions(["helaswag"], None, tasks_folder())
 
 

@@ -8,8 +8,8 @@ from lm_eval.api.model import LM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from modelmint.core.errors import InputError
+from modelmint.core.sampling import Sampling
 from modelmint.core.stage import StageContext
-from modelmint.training.generation import Sampling
 from modelmint.training.tasks.by_tokens import ByTokens
 
 DEFAULT_NEW_TOKENS = 256
@@ -89,7 +89,9 @@ class AskedModel(LM):  # type: ignore[misc]  # lm_eval is not typed here
             return list(self._model.start), self._model.encode(told)
         bare = context.rstrip()
         told, context = context[len(bare) :] + told, bare
-        num, whole = len(self._model.encode(context)), self._model.encode(context + told)
+        alone, whole = self._model.encode(context), self._model.encode(context + told)
+        # A token that reaches over the end of the context is told of, as a part of what goes on.
+        num = next((at for at, (one, other) in enumerate(zip(alone, whole, strict=False)) if one != other), len(alone))
         return [*self._before, *whole[:num]], whole[num:]
 
     def _prompt(self, context: str) -> list[int]:

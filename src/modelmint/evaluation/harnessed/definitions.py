@@ -30,8 +30,7 @@ KEYS = frozenset({
     "generation_kwargs", "repeats", "filter_list", "should_decontaminate", "doc_to_decontamination_query", "gen_prefix",
     "metadata",
 })  # fmt: skip
-_TASK = re.compile(r"^task:[ \t]*[\"']?([^\s\"'\[{#]+)", re.MULTILINE)
-_GROUP = re.compile(r"^group:[ \t]*[\"']?([^\s\"'\[{#]+)", re.MULTILINE)
+_NAMED = re.compile(r"^(task|group):[ \t]*[\"']?([^\s\"'\[{#]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +53,14 @@ class Definition:
     functions: Sequence[Function]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Index:
+    """Name -> the files that define it, in the order of their paths."""
+
+    tasks: Mapping[str, list[Path]]
+    groups: Mapping[str, list[Path]]
+
+
 def definitions(names: Sequence[str], include: Path | None, library: Path) -> list[Definition]:
     """The wanted tasks, each from the folder `include` or else from the library's own (`library`).
 
@@ -62,7 +69,7 @@ def definitions(names: Sequence[str], include: Path | None, library: Path) -> li
         InputError: a file is no plain YAML, leaves its folder, or has a key that is not known; or a task has code that
             was not allowed.
     """
-    own = _index(_folder(include)) if include is not None else {}
+    own = _index(_folder(include)) if include is not None else _Index(tasks={}, groups={})
     return [_definition(name, own, include, library) for name in names]
 
 
@@ -95,12 +102,12 @@ def _function(loader: _Loader, node: yaml.Node) -> Function:
 _Loader.add_constructor("!function", _function)
 
 
-def _definition(name: str, own: Mapping[str, list[Path]], include: Path | None, library: Path) -> Definition:
-    files, root = own.get(name, []), include
+def _definition(name: str, own: _Index, include: Path | None, library: Path) -> Definition:
+    files, root = own.tasks.get(name, []), include
     if len(files) > 1:
         raise _wrong(name, files[0], f"defines the same task as {files[1]}", "Give each a name of its own.")
     if not files:
-        files, root = _library_index(library).get(name, []), library
+        files, root = _library_index(library).tasks.get(name, []), library
     if not files or root is None:
         raise _unknown(name, own, include, library)
     file = files[0]
@@ -237,33 +244,34 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 @lru_cache(maxsize=2)
-def _library_index(folder: Path) -> dict[str, list[Path]]:
+def _library_index(folder: Path) -> _Index:
     return _index(folder)
 
 
-def _index(folder: Path, *, groups: bool = False) -> dict[str, list[Path]]:
-    """Name -> the files that define it, in the order of their paths."""
-    found: dict[str, list[Path]] = {}
+def _index(folder: Path) -> _Index:
+    found: dict[str, dict[str, list[Path]]] = {"task": {}, "group": {}}
     for path in _files(folder, "*.yaml"):
         if path.stat().st_size <= MAX_FILE_BYTES:
-            for name in (_GROUP if groups else _TASK).findall(path.read_text(encoding="utf-8", errors="replace"))[:1]:
-                found.setdefault(name, []).append(path)
-    return found
+            for kind, name in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace")):
+                found[kind].setdefault(name, []).append(path)
+    return _Index(tasks=found["task"], groups=found["group"])
 
 
-def _unknown(name: str, own: Mapping[str, list[Path]], include: Path | None, library: Path) -> InputError:
+def _unknown(name: str, own: _Index, include: Path | None, library: Path) -> InputError:
     import difflib
 
-    if name in _index(library, groups=True) or (include is not None and name in _index(include, groups=True)):
+    all_of_it = _library_index(library)
+    if name in all_of_it.groups or name in own.groups:
         return InputError(
             f"tasks: must name single tasks; {name} is a group of several",
             parameter="tasks",
             remedy="Name its tasks one by one: each then has its own figures and gates.",
         )
-    near = difflib.get_close_matches(name, [*own, *_library_index(library)], n=3)
+    alike = [one for one in all_of_it.tasks if one[:1] == name[:1] and abs(len(one) - len(name)) < 4]
+    near = difflib.get_close_matches(name, [*own.tasks, *alike], n=3)
     where = f"neither in {include} nor " if include is not None else "not "
     return NotFoundError(
-        f"tasks: must be defined in a task file; {name!r} is {where}among the {len(_library_index(library)):,} of lm-eval",
+        f"tasks: must be defined in a task file; {name!r} is {where}among the {len(all_of_it.tasks):,} of lm-eval",
         parameter="tasks",
         remedy=f"Did you mean {' or '.join(near)}?" if near else "Name a task of lm-eval, or give `include`.",
     )

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from modelmint.core.chat_template import ChatTemplate
 from modelmint.core.errors import InputError
+from modelmint.core.sampling import Sampling
 from modelmint.training.causal import CausalModel
-from modelmint.training.chat import ChatTemplate
-from modelmint.training.generation import Sampling, generate
+from modelmint.training.generation import generate
 
 MAX_BATCH_TOKENS = 4_096
 MAX_BATCH_LOGITS = 1 << 28
@@ -165,3 +166,6 @@ def _holds(text: str, until: Sequence[str]) -> bool:
 
 def _cut(text: str, until: Sequence[str]) -> str:
     return text[: min((at for mark in until if (at := text.find(mark)) >= 0), default=len(text))]
+
+
+__all__ = ["ByTokens", "Likely"]
