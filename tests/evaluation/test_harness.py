@@ -218,6 +218,12 @@ def test_examples_and_a_limit_are_as_asked(ask: Ask) -> None:
     assert (len(asked), asked[0].count("\n\n")) == (7, 2)
 
 
+def test_the_likeliest_choice_is_kept_with_the_others(ask: Ask) -> None:
+    row = read(ask("colours", limit=1).answers).to_pylist()[0]
+    answer = json.loads(row["answer"])
+    assert (answer["likeliest"].strip(), len(answer["log_probabilities"])) == (ANSWERS[row["asked"][:-1]], 4)
+
+
 def test_questions_that_are_cut_are_told_of(ask: Ask) -> None:
     facts = ask("colours", num_fewshot=9).harness.facts
     assert facts["num_cut"] == facts["num_asked"] == NUM_ROWS * len(ANSWERS)

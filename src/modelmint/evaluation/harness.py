@@ -253,9 +253,19 @@ def _answer(name: str, sample: JSON) -> JSON:
         "task": name,
         "asked": str(first[0])[:MAX_CHARS],
         "target": _text(sample["target"])[:MAX_CHARS],
-        "answer": _text([_plain(one) for one in sample["filtered_resps"]])[:MAX_CHARS],
+        "answer": _text(_said(sample))[:MAX_CHARS],
         "figures": _text({metric: _plain(sample[metric]) for metric in sample["metrics"]})[:MAX_CHARS],
     }
+
+
+def _said(sample: JSON) -> Any:
+    """What was written; of choices the likeliest, with how likely each is."""
+    said = [_plain(one) for one in sample["filtered_resps"]]
+    if len(said) < 2 or not all(isinstance(one, list) and len(one) == 2 for one in said):
+        return said[0] if len(said) == 1 else said
+    likely = [one[0] for one in said]
+    best = max(range(len(likely)), key=lambda at: likely[at])
+    return {"likeliest": sample["arguments"][best][1], "place": best, "log_probabilities": likely}
 
 
 def _plain(value: Any) -> Any:
