@@ -87,7 +87,7 @@ def prediction(catalog: Catalog, identifier: str) -> JSON:
         raise NotFoundError(
             f"prediction: there is none with the id {identifier!r}, or it was erased",
             parameter="prediction",
-            remedy="Give the `id` that POST /v1/predict or /v1/chat/completions answered with.",
+            remedy="Give the `id` that POST /v1/predict answered with.",
         )
     opened = _open(catalog, "predictions", row["id"], row["wrapped_key"], row["sealed"])
     return {

@@ -18,7 +18,7 @@ class FeedbackBody(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     prediction: Annotated[str, Field(max_length=40)]
-    """The `id` that POST /v1/predict or /v1/chat/completions answered with."""
+    """The `id` that POST /v1/predict answered with."""
     label: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     """The right label."""
     rating: Annotated[int, Field(ge=-1, le=1)] | None = None

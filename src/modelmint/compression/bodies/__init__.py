@@ -36,10 +36,6 @@ class BodyOptions(Spec):
     """The peak learning rate; null is the body's own."""
     temperature: float = Field(default=1.0, ge=0.1, le=100)
     """What both models' logits are divided by: higher teaches more of how alike the wrong labels are."""
-    label_weight: float | None = Field(default=None, ge=0, le=1)
-    """How much the rows' own labels count in the place of the trained model's answers, where a row has one label; null
-    is the body's own.
-    """
     state_weight: float = Field(default=1.0, ge=0, le=1_000)
     """How much the mean states of the layers count beside the answers, where both models are as wide."""
 

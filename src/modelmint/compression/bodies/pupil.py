@@ -1,7 +1,7 @@
 """A smaller model that learns to answer as a trained one does: a learner of the loop, whose targets are its answers.
 
 Where both are as wide, the mean states of its layers follow those of the teacher's that they stand for. Unlabelled
-texts count as training rows do. A row's own label counts beside the answer where `label_weight` says so. Imports PyTorch.
+texts count as training rows do, since no label is read. Imports PyTorch.
 
 Source: Hinton et al., Distilling the Knowledge in a Neural Network (2015); Sun et al., Patient Knowledge Distillation
 for BERT Model Compression (2019), by the mean state in place of the first token's.
@@ -37,7 +37,6 @@ class Lesson:
     `outputs` names the columns of the logits and `problem` is what transformers calls the kind of task, both for
     config.json; `about` is what modelmint.json will say. `layers` are the pupil's whose states follow
     `Taught.states_ncd`; none where only the answers are learned. With `inherits` it has the teacher's last layer.
-    `labels_n` are the rows' own, as numbers of `outputs`, `NO_LABEL` where there is none; they count by `label_weight`.
     """
 
     train: Columns
@@ -51,11 +50,6 @@ class Lesson:
     layers: Sequence[int]
     inherits: bool
     options: BodyOptions
-    labels_n: Tensor
-    label_weight: float
-
-
-NO_LABEL = -100
 
 
 class Pupil(EncoderLearner):
@@ -87,11 +81,7 @@ class Pupil(EncoderLearner):
         if isinstance(examples, PairRows) and examples.type_ids is not None:
             batch["inputs"]["token_type_ids"] = pad_types([examples.type_ids[row] for row in rows], device)
         taught = self.lesson.taught
-        return batch | {
-            "logits": taught.logits_nl[rows].to(device),
-            "states": taught.states_ncd[rows].to(device),
-            "labels": self.lesson.labels_n[rows].to(device),
-        }
+        return batch | {"logits": taught.logits_nl[rows].to(device), "states": taught.states_ncd[rows].to(device)}
 
     def weight(self, batch: Batch) -> float:
         return float(len(batch["logits"]))
@@ -101,12 +91,6 @@ class Pupil(EncoderLearner):
         options, layers = self.lesson.options, self.lesson.layers
         logits_bl, states_bcd = model(**batch["inputs"], layers=layers or (0,))
         loss_b = _apart(logits_bl.float(), batch["logits"], self.lesson.by, options.temperature)
-        if self.lesson.label_weight:
-            told_b = functional.cross_entropy(
-                logits_bl.float(), batch["labels"], ignore_index=NO_LABEL, reduction="none"
-            )
-            weight_b = self.lesson.label_weight * (batch["labels"] != NO_LABEL)
-            loss_b = (1 - weight_b) * loss_b + weight_b * told_b
         if layers and options.state_weight:
             alike_bc = functional.cosine_similarity(states_bcd.float(), batch["states"].float(), dim=2)
             loss_b = loss_b + options.state_weight * (1 - alike_bc).mean(dim=1)

@@ -1,6 +1,5 @@
 """One step of making a body: what it is asked for, and the rows that it is made by."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,16 +46,6 @@ class Step:
         """The texts of the training rows, then those without labels: a list for each of `inputs`."""
         columns = [texts_of(one, self.inputs, role) for one, role in self._rows()]
         return [[text for column in columns for text in column[at]] for at in range(len(self.inputs))]
-
-    def train_labels(self, outputs: Sequence[str]) -> list[int | None]:
-        """Of the rows of `train_texts` the numbers of their labels among `outputs`; None where a row has none of them."""
-        place = {name: at for at, name in enumerate(outputs)}
-        found: list[int | None] = []
-        for one, _ in self._rows():
-            has_labels = "label" in one.facts["columns"]
-            labels = tables.column(one, "label") if has_labels else [None] * one.num_rows
-            found += [place.get(label) if isinstance(label, str) else None for label in labels]
-        return found
 
     def all_contents(self) -> list[str | tuple[str, str]]:
         """Rows as a tokenizer is given them; of a model that reads neither texts nor pairs, what its rows say."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from modelmint.compression.bodies.pupil import NO_LABEL, Lesson, Pupil
+from modelmint.compression.bodies.pupil import Lesson, Pupil
 from modelmint.compression.bodies.starts import Start
 from modelmint.compression.bodies.step import Step, texts_of
 from modelmint.compression.bodies.teacher import Taught, Teacher
@@ -26,8 +26,6 @@ KNOBS: dict[str, Knobs] = {
     "base": Knobs(epochs=15, learning_rate=1e-3, head_learning_rate=1e-3, encoder_dropout=0.1),
 }
 """How each kind is trained, where the options do not say; found on Banking77 (docs/log.md)."""
-LABEL_WEIGHTS = {"static": 0.5}
-"""Likewise how much labels count; 0 for the others."""
 
 
 def teach(step: Step, begun: Start, train: list[list[str]], output: Path) -> JSON:
@@ -63,9 +61,6 @@ def _lesson(step: Step, begun: Start, train: list[list[str]], kept: Path) -> Les
     asked = list(begun.layers) or [last]
     taught = _asked(step, teacher, train, asked, kept / "taught.safetensors")
     validation = texts_of(step.given.validation, step.inputs, "validation")
-    outputs = [str(names[at]) for at in range(len(names))]
-    labels = [NO_LABEL if label is None else label for label in step.train_labels(outputs)]
-    weight = step.given.options.label_weight
     return Lesson(
         train=train,
         validation=validation,
@@ -73,11 +68,7 @@ def _lesson(step: Step, begun: Start, train: list[list[str]], kept: Path) -> Les
         taught_validation=_asked(step, teacher, validation, [last], kept / "taught-validation.safetensors"),
         by=teacher.by,
         about={**step.about, **begun.about},
-        outputs=outputs,
-        labels_n=torch.tensor(labels),
-        label_weight=(LABEL_WEIGHTS.get(step.kind, 0.0) if weight is None else weight)
-        if teacher.by == "softmax"
-        else 0.0,
+        outputs=[str(names[at]) for at in range(len(names))],
         problem=config.problem_type,
         layers=list(range(len(begun.layers)))[-taught.states_ncd.shape[1] :],
         inherits=bool(begun.layers),
