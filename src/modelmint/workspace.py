@@ -319,7 +319,7 @@ class Workspace:
         made = switch(self.catalog, endpoint, revision) if revision else rollback(self.catalog, endpoint)
         return made.to_dict()
 
-    def predict(self, endpoint: str, rows: Sequence[str], *, scores: bool = False) -> JSON:
+    def predict(self, endpoint: str, rows: Sequence[str | JSON], *, scores: bool = False) -> JSON:
         """Ask a deployed endpoint in this process; it is recorded like every request."""
         from modelmint.business.service import predict_here
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint
+from modelmint.core.inputs import fits
+from modelmint.core.stage import Endpoint
 
 KEY = "mint_test"
-Answers = Callable[[list[str]], tuple[int, Any]]
+Answers = Callable[[list[Any]], tuple[int, Any]]
 
 
 @contextmanager
@@ -25,8 +26,8 @@ def served(answers: Answers, seen: list[Any]) -> Iterator[Endpoint]:
             with lock:
                 under_way[0] += 1
                 seen.append((body["input"], under_way[0]))
-            texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-            too_long = any(len(text) > MAX_TEXT_CHARACTERS for text in texts)
+            texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+            too_long = not all(map(fits, texts))
             status, answer = (400, {"error": {"message": "input: too long"}}) if too_long else answers(texts)
             with lock:
                 under_way[0] -= 1

@@ -14,7 +14,7 @@ def made(num_rows: int = 200, seed: int = 1) -> list[Odd]:
 
 
 def test_every_kind_is_there_and_no_text_is_twice() -> None:
-    kinds, texts = {one.kind for one in made()}, [one.text for one in made()]
+    kinds, texts = {one.kind for one in made()}, [one.given for one in made()]
     assert kinds >= {"blank", "one character", "longer than the model reads", "template markers", "emoji", "right to left",
                      "mixed scripts", "control characters", "combining forms", "full width", "HTML", TOO_LONG}  # fmt: skip
     assert len(set(texts)) == len(texts) <= 200
@@ -26,20 +26,20 @@ def test_the_same_seed_gives_the_same_texts_and_another_others() -> None:
 
 
 def test_empty_texts_nul_and_the_special_tokens_of_the_model_are_among_them() -> None:
-    texts = [one.text for one in made()]
+    texts = [one.given for one in made()]
     assert "" in texts
     assert any("\x00" in text for text in texts)
     assert any("<eot>" in text for text in texts)
 
 
 def test_accents_come_composed_and_apart() -> None:
-    by_kind = {one.kind: one.text for one in made()}
+    by_kind = {one.kind: one.given for one in made()}
     assert unicodedata.is_normalized("NFC", by_kind["accents"])
     assert not unicodedata.is_normalized("NFC", by_kind["combining forms"])
 
 
 def test_one_text_alone_is_longer_than_the_api_takes() -> None:
-    assert [one.kind for one in made() if len(one.text) > 20_000] == [TOO_LONG]
+    assert [one.kind for one in made() if len(one.given) > 20_000] == [TOO_LONG]
 
 
 @pytest.mark.parametrize("texts", [[""], ["\x00"], ["a" * 30_000], ["👍🏽"]])

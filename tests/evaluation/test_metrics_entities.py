@@ -2,7 +2,8 @@
 
 import pytest
 
-from modelmint.evaluation.metrics.entities import Entity, entities, measure, repaired
+from modelmint.core.tags import Entity, entities, repaired
+from modelmint.evaluation.metrics.entities import measure
 
 TRUTH = ["B-PER", "I-PER", "O", "B-LOC", "O", "B-ORG", "I-ORG"]
 TOLD = ["B-PER", "I-PER", "O", "B-ORG", "O", "B-ORG", "O"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelmint.core.errors import OverloadError
+from modelmint.core.errors import DataError, OverloadError
 from modelmint.serving.batching import Batcher
-from modelmint.serving.engines import SOFTMAX, Logits, TokenIds
+from modelmint.serving.engines import SOFTMAX, Encoding, Logits
 
 
 class SlowEngine:
@@ -24,17 +24,22 @@ class SlowEngine:
         self.gate = threading.Event()
         self.gate.set()
 
-    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+    def check(self, texts: Sequence[Any]) -> None:
+        pass
+
+    def encode(self, texts: Sequence[Any]) -> list[Encoding]:
+        if "unreadable" in texts:
+            raise DataError("image: must be one that can be read")
         if "fail" in texts:
             raise RuntimeError("broken")
         return [[1] * len(text.split()) for text in texts]
 
-    def logits(self, encodings: Sequence[TokenIds]) -> Logits:
+    def logits(self, encodings: Sequence[Encoding]) -> Logits:
         self.gate.wait(10)
         self.batches.append([len(ids) for ids in encodings])
         return np.array([[len(ids)] for ids in encodings], np.float32)
 
-    def predict(self, texts: Sequence[str]) -> Logits:
+    def predict(self, texts: Sequence[Any]) -> Logits:
         return self.logits(self.encode(texts))
 
 
@@ -75,6 +80,20 @@ def test_requests_that_wait_together_share_a_batch() -> None:
         ]
 
     assert run(steps).batches == [[1], [1, 2, 3]]
+
+
+def test_an_input_that_cannot_be_read_is_no_error_of_those_who_wait_beside_it() -> None:
+    async def steps(batcher: Batcher, engine: SlowEngine) -> None:
+        first = await held(batcher, engine)
+        others = [asyncio.create_task(batcher.logits([text], deadline_s=10)) for text in ("unreadable", "two words")]
+        await asyncio.sleep(0.05)
+        engine.gate.set()
+        _, wrong, right = await asyncio.gather(first, *others, return_exceptions=True)
+        assert isinstance(wrong, DataError)
+        assert not isinstance(right, BaseException)
+        assert right[0].tolist() == [[2.0]]
+
+    run(steps)
 
 
 def test_a_long_text_does_not_pad_short_ones() -> None:

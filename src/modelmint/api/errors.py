@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from modelmint.core.errors import AuthError, InputError, ModelmintError, NotFoundError, OverloadError
+from modelmint.core.inputs import SHAPES
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ def _name(place: tuple[Any, ...]) -> str:
     """("body", "input", 3) -> input[3]. A part may be what the client wrote: it is cut and made printable."""
     name = ""
     for part in place[1:] or place:
+        if part in SHAPES:  # which of several forms was meant
+            continue
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
     return name[:80].encode("utf-8", "replace").decode()
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from modelmint.catalog.events import Sealer
 from modelmint.core.errors import ModelmintError, StorageFullError, UnavailableError
+from modelmint.core.inputs import Input
 from modelmint.core.types import JSON
 
 FILE_BYTES = 16 << 20  # then a new file is begun, so that one is never long to read again
@@ -44,7 +45,7 @@ class Served:
     price: str
     latency_ms: float
     created_at: datetime
-    inputs: Sequence[str]
+    inputs: Sequence[Input]
     predictions: Sequence[JSON]
 
 

@@ -18,6 +18,7 @@ from modelmint.catalog.events import Sealer
 from modelmint.core.clock import monotonic_s, now
 from modelmint.core.errors import ModelmintError
 from modelmint.core.ids import new_id
+from modelmint.core.inputs import Input, kept
 from modelmint.core.settings import Settings
 from modelmint.core.types import JSON
 from modelmint.serving.engines import answers
@@ -41,22 +42,22 @@ class Services:
 
 
 async def answer(
-    services: Services, key: Key, endpoint: str, texts: Sequence[str], *, all_scores: bool = False
+    services: Services, key: Key, endpoint: str, texts: Sequence[Input], *, all_scores: bool = False
 ) -> JSON:
-    """Answer at least one text, and return when the usage record is on disk: no reply without its record.
+    """Answer at least one input, and return when the usage record is on disk: no reply without its record.
 
     Returns:
         ``{"id", "model", "revision", "predictions": [{"label", "score", "scores"?}], "usage": {...}}``; what a
         prediction holds is `serving.engines.answers`'.
 
     Raises:
-        NotFoundError, UnavailableError, OverloadError: see `Gateway.predict`.
+        NotFoundError, UnavailableError, InputError, OverloadError: see `Gateway.predict`.
         StorageFullError, UnavailableError: see `Journal.append`.
     """
     started_s = monotonic_s()
     served = await services.gateway.predict(endpoint, texts, deadline_s=DEADLINE_S)
     revision = served.revision
-    predictions = answers(served.logits, served.labels, how=served.how, all_scores=all_scores)
+    predictions = answers(served.logits, served.labels, how=served.how, all_scores=all_scores, inputs=texts)
     event = Served(
         id=new_id("prediction"),
         tenant=services.catalog.tenant,
@@ -68,7 +69,7 @@ async def answer(
         price=revision.price,
         latency_ms=round((monotonic_s() - started_s) * 1000, 3),
         created_at=now(),
-        inputs=texts,
+        inputs=[kept(one) for one in texts],
         predictions=[{name: value for name, value in each.items() if name != "scores"} for each in predictions],
     )
     await services.journal.append(event)
@@ -99,7 +100,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(catalog=catalog, gateway=gateway, journal=journal, ingester=ingester, keyring=Keyring(catalog))
 
 
-def predict_here(settings: Settings, endpoint: str, texts: Sequence[str], *, scores: bool = False) -> JSON:
+def predict_here(settings: Settings, endpoint: str, texts: Sequence[Input], *, scores: bool = False) -> JSON:
     """`answer` in this process, for the command line and notebooks: the same gateway, the same record."""
     local = Key(id="local", name="local", prefix="", scopes=("predict",), created_at=now())
 

@@ -125,8 +125,21 @@ def show_predictions(texts: Sequence[str], body: Body) -> None:
     out = console()
     table = titled_table(f"{body['model']} revision {body['revision']}  {body['id']}", "text", "label", ">score")
     for text, prediction in zip(texts, body["predictions"], strict=True):
-        table.add_row(text, prediction["label"], f"{prediction['score']:.3f}")
+        table.add_row(text, *_answered(prediction))
     out.print(table)
+
+
+def _answered(prediction: Body) -> tuple[str, str]:
+    """What was said, and how sure: of several labels or entities each with its own."""
+    if "entities" in prediction:
+        said = [(f"{one['text']} ({one['type']})", one["score"]) for one in prediction["entities"]]
+    elif "labels" in prediction:
+        said = list(zip(prediction["labels"], prediction["label_scores"], strict=True))
+    elif "value" in prediction:
+        return f"{prediction['value']:g}", ""
+    else:
+        said = [(prediction["label"], prediction["score"])]
+    return ", ".join(name for name, _ in said), ", ".join(f"{score:.3f}" for _, score in said)
 
 
 def show_anything(body: Body) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from modelmint.compression.compared import Answers, drawn
+from modelmint.compression.compared import Answers
 from modelmint.core import tables
 from modelmint.core.errors import DataError, StageError
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
 from modelmint.evaluation.metrics.chat import measure
+from modelmint.evaluation.rows import drawn
 from modelmint.evaluation.significance import Figure
 from modelmint.serving.writers import open_writer
 
@@ -65,7 +66,7 @@ class ChatRows:
         return len(self.ids)
 
     @property
-    def texts(self) -> list[Any]:
+    def inputs(self) -> list[Any]:
         """What is answered when a variant is timed: the chats before the assistant's last word."""
         asked = [chat[:-1] if len(chat) > 1 else chat for chat in self.columns["messages"]]
         return [[{key: cell for key, cell in one.items() if cell is not None} for one in chat] for chat in asked]

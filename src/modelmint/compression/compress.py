@@ -135,7 +135,7 @@ def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> C
     ctx.say(0, 0, "timing")
     folders = {TRAINED: inputs.model.files.folder(), **{one.name: one.folder for one in made}}
     commands = {name: command_of(folder, ctx.num_threads) for name, folder in folders.items()}
-    speeds = measure_speeds(commands, rows.test.texts[-spec.timed_rows :], check=ctx.check)
+    speeds = measure_speeds(commands, rows.test.inputs[-spec.timed_rows :], check=ctx.check)
     tried = []
     for one in made:
         speed = speeds[one.name]
@@ -232,13 +232,13 @@ def _tried(
     made: _Made, speed: Speed, rows: _Compared, trained: Sequence[Answers], gates: Sequence[Gate], ctx: StageContext
 ) -> _Tried:
     timed = speed.to_json(ctx.machine_hour)
-    figures = {
+    found = {
         "accuracy_drop": rows.sets[0].drop(trained[0], made.answers[0], seed=ctx.seed),
         "agreement": rows.ways.agreement(trained[-1], made.answers[-1]),
         "size_mb": sum(file.stat().st_size for file in made.folder.glob("model.onnx*")) / 1e6,
         **{name: float(str(timed[name]).split()[0]) for name in TIMED},
     }
-    candidate = Candidate(name=made.name, figures=figures, verdicts=judge(gates, figures))
+    candidate = Candidate(name=made.name, figures=found, verdicts=judge(gates, found))
     return _Tried(made=made, speed=speed, candidate=candidate)
 
 

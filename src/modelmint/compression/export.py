@@ -1,72 +1,96 @@
-"""Export a trained model of texts or pairs to ONNX: one file, dynamic batch and length, equal bytes for equal weights."""
+"""Export a trained model to ONNX: one file, dynamic batch and length, equal bytes for equal weights."""
 
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 INPUTS = ("input_ids", "attention_mask")
 TYPES = "token_type_ids"
+PIXELS = "pixels"
 OUTPUT = "logits"
 OPSET = 17
 
 
 def export_onnx(folder: Path, output: Path) -> None:
-    """Write the model in `folder` as an fp32 ONNX file: `INPUTS` (batch, length) to `OUTPUT`.
+    """Write the model in `folder` as an fp32 ONNX file, of which any number of rows can be asked at once.
 
-    `OUTPUT` is (batch, labels); of a model of tags or of answers in texts it is (batch, length, labels), the labels of
-    the latter being the first and the last token. A model whose encoder reads types of tokens (of which text one is,
-    which capitals it has) has `TYPES` as a third input.
+    Of texts: `INPUTS` (batch, length) to `OUTPUT` (batch, labels); of a model of tags or of answers in texts that is
+    (batch, length, labels), the labels of the latter being the first and the last token. A model whose encoder reads
+    types of tokens (of which text one is, which capitals it has) has `TYPES` as a third input. Of images and
+    recordings: `PIXELS` (batch, c, h, w) to `OUTPUT`.
     """
     import torch
 
-    model, typed, by_token = _opened(folder)
-    names = (*INPUTS, TYPES) if typed else INPUTS
-    mask = torch.ones(2, 8, dtype=torch.long)
-    mask[1, 5:] = 0
-    given = (torch.arange(16).reshape(2, 8) * mask, mask, *([1 - mask] if typed else []))
-    rows = {0: "batch", 1: "length"}
-    axes = dict.fromkeys(names, rows) | {OUTPUT: rows if by_token else {0: "batch"}}
+    exported = _opened(folder)
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch, quiet(), torch.no_grad():
         raw = Path(scratch) / "raw.onnx"
         # The older exporter: the same answers as the newer one's, in a fifth of its time.
         torch.onnx.export(
-            model,
-            given,
+            exported.model,
+            exported.given,
             raw,
-            input_names=list(names),
+            input_names=list(exported.axes)[:-1],
             output_names=[OUTPUT],
             dynamo=False,
             opset_version=OPSET,
-            dynamic_axes=axes,
+            dynamic_axes=exported.axes,
         )
         write_clean(raw, output)
 
 
-def _opened(folder: Path) -> tuple[Any, bool, bool]:
-    """The model, whether it reads types of tokens, and whether it answers for every token."""
-    from modelmint.training.tasks.table import read_about
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Exported:
+    """A model, what it is traced with, and of each input and at last the output the axes that may change."""
+
+    model: Any
+    given: tuple[Any, ...]
+    axes: dict[str, dict[int, str]]
+
+
+def _opened(folder: Path) -> _Exported:
+    from modelmint.training.tasks.table import open_model, read_about
 
     about = read_about(folder)
+    if about["task"] in ("image-classification", "audio-classification"):
+        import torch
+
+        classifier: Any = open_model(folder)
+        axes = {PIXELS: {0: "batch"}, OUTPUT: {0: "batch"}}
+        return _Exported(model=classifier.model.cpu(), given=(torch.zeros(2, *classifier.sizes),), axes=axes)
     if about["task"] == "token-classification":
         from modelmint.training.headed import read_headed
         from modelmint.training.tasks.tagger import KIND
 
-        return read_headed(folder, KIND), bool(about["capitals"]), True
+        return _of_tokens(read_headed(folder, KIND), typed=bool(about["capitals"]), by_token=True)
     if about["task"] == "question-answering":
         from modelmint.training.headed import read_headed
         from modelmint.training.tasks.reader import KIND as SPANS
         from modelmint.training.tasks.reader import has_types
 
         reader = read_headed(folder, SPANS)
-        return reader, has_types(reader.encoder.config), True
+        return _of_tokens(reader, typed=has_types(reader.encoder.config), by_token=True)
     from modelmint.training.tasks.pooled_model import has_token_types, read_classifier
 
     model, _labels = read_classifier(folder)
-    return model, len(about.get("inputs", ())) > 1 and has_token_types(model.encoder.config), False
+    typed = len(about.get("inputs", ())) > 1 and has_token_types(model.encoder.config)
+    return _of_tokens(model, typed=typed, by_token=False)
+
+
+def _of_tokens(model: Any, *, typed: bool, by_token: bool) -> _Exported:
+    import torch
+
+    names = (*INPUTS, TYPES) if typed else INPUTS
+    mask = torch.ones(2, 8, dtype=torch.long)
+    mask[1, 5:] = 0
+    given = (torch.arange(16).reshape(2, 8) * mask, mask, *([1 - mask] if typed else []))
+    rows = {0: "batch", 1: "length"}
+    axes = dict.fromkeys(names, rows) | {OUTPUT: rows if by_token else {0: "batch"}}
+    return _Exported(model=model, given=given, axes=axes)
 
 
 def write_clean(raw: Path, output: Path) -> None:

@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 
 from modelmint.core.errors import StageError
+from modelmint.core.inputs import Input
 from modelmint.core.money import Money, money
 from modelmint.core.types import JSON
 
@@ -30,7 +31,7 @@ POWERCAP = Path("/sys/class/powercap")
 ENDING_S = 5.0
 SHOWN_CHARS = 200
 
-Texts = Sequence[str | tuple[str, str]]
+Texts = Sequence[Input]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

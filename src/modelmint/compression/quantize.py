@@ -35,6 +35,12 @@ def quantize_int8(source: Path, output: Path, *, spare_narrowing: bool = False) 
 
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch, quiet():
         raw, model = Path(scratch) / "raw.onnx", onnx.load(source)
+        if not _weighted(model) and not any(node.op_type == "Gather" for node in model.graph.node):
+            raise StageError(
+                "onnx-int8: must have products with a matrix of weights; this network has convolutions alone",
+                parameter="try",
+                remedy="Try onnx-int8-static, in which convolutions have 8 bits.",
+            )
         quantize_dynamic(
             model,
             raw,
@@ -51,7 +57,7 @@ def quantize_static(source: Path, output: Path, feeds: Sequence[Feeds], *, spare
     """Write the int8 form whose activations are scaled by what real rows gave (QDQ), and not at each call.
 
     So a text's answer does not depend on what else is in its batch. What a layer takes in has 8 bits, its weights too, a
-    scale a column; what it gives out stays in fp32, and so do products of two activations. Embeddings have 8 bits and a
+    scale a column; what it gives out stays in fp32 but for convolutions, and so do products of two activations. Embeddings have 8 bits and a
     scale a row.
 
     Args:
@@ -66,14 +72,15 @@ def quantize_static(source: Path, output: Path, feeds: Sequence[Feeds], *, spare
         raw, small, model = Path(scratch) / "raw.onnx", Path(scratch) / "small.onnx", onnx.load(source)
         spared = _narrowing(model) if spare_narrowing else []
         if weighted := [
-            name for name, _ in _weighted(model) if name not in spared
+            *(name for name, _ in _weighted(model) if name not in spared),
+            *_convolutions(model),
         ]:  # an empty list would mean all of them
             calibrated(
                 source,
                 raw,
                 _Reader(feeds),
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["MatMul"],
+                op_types_to_quantize=["MatMul", "Conv"],
                 nodes_to_quantize=weighted,
                 per_channel=True,
                 reduce_range=_saturates(),
@@ -167,6 +174,12 @@ def _saturates() -> bool:
 
     cpu: Any = torch.cpu
     return platform.machine() in ("x86_64", "AMD64") and not cpu._is_vnni_supported()
+
+
+def _convolutions(model: Any) -> list[str]:
+    """Those over planes, of images and sounds; those over the words of a text stay in fp32."""
+    planes = {weight.name for weight in model.graph.initializer if len(weight.dims) == 4}
+    return [node.name for node in model.graph.node if node.op_type == "Conv" and node.input[1] in planes]
 
 
 def _narrowing(model: Any) -> list[str]:

@@ -18,13 +18,14 @@ from typing import Any
 
 from modelmint.core.bootstrap import silence
 from modelmint.core.clock import monotonic_s
+from modelmint.core.inputs import reads, to_rows
 from modelmint.core.sampling import Sampling
 from modelmint.serving.writers import open_writer, writes
 
 ANSWER = Sampling(max_new_tokens=32, min_new_tokens=32)
 """What a chat model writes to each chat, whether or not it would stop: the same work for every variant."""
 Ask = Callable[[Sequence[Any]], Any]
-"""Texts, pairs or chats in, answers out."""
+"""Inputs (`core.inputs`) or chats in, answers out."""
 
 
 def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
@@ -45,8 +46,7 @@ def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
         say({"load_ms": load_s * 1e3})
         for line in sys.stdin:
             order = json.loads(line)
-            texts = [tuple(text) if isinstance(text, list) else text for text in order["texts"]]
-            say({"times_s": list(_times_s(ask, texts, order["size"], order["most_s"]))})
+            say({"times_s": list(_times_s(ask, order["texts"], order["size"], order["most_s"]))})
 
 
 def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
@@ -66,20 +66,15 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
 
     from modelmint.training.tasks import TASKS, open_model, read_about
 
-    importlib.import_module(TASKS[read_about(folder)["task"]].predictor.partition(":")[0])
+    about = read_about(folder)
+    columns = reads(about)
+    importlib.import_module(TASKS[about["task"]].predictor.partition(":")[0])
     torch.set_num_threads(num_threads)
     started_s = monotonic_s()
     predictor: Any = open_model(folder)
-    if read_about(folder)["task"] == "chat":
+    if about["task"] == "chat":
         return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
-
-    def ask(texts: Sequence[Any]) -> Any:
-        if isinstance(texts[0], str):
-            return predictor.predict({"text": texts})
-        firsts, seconds = zip(*texts, strict=True)
-        return predictor.predict({"text": list(firsts), "text_pair": list(seconds)})
-
-    return ask, monotonic_s() - started_s
+    return lambda texts: predictor.predict(to_rows(texts, columns)), monotonic_s() - started_s
 
 
 def _opened_writer(folder: Path, num_threads: int) -> tuple[Ask, float]:

@@ -15,6 +15,7 @@ from typing import Any
 from modelmint.compression.bodies import BodyInputs, BodyOptions, check_name, facts_of, make_body
 from modelmint.compression.genai import build
 from modelmint.core.errors import DataError, InputError
+from modelmint.core.inputs import SERVED
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
 from modelmint.serving.writers import ENGINE as WRITES
@@ -23,8 +24,7 @@ COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "chat_templa
 """Where the trained folder has them."""
 LEAST_CALIBRATION = 16
 """From fewer rows the ranges of a layer's inputs are luck."""
-_SAID = ("task", "max_tokens", "base")
-_SAID_IF_THERE = ("labels", "inputs", "answers", "stop_ids", "pad_id")
+_SAID = ("task", "labels", "max_tokens", "base", "inputs", "answers", "stop_ids", "pad_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +245,8 @@ class Workshop:
 
     def _feeds(self, body: str | None, exported: Path) -> list[Mapping[str, Any]]:
         """A bounded, seeded sample of the training rows as an engine feeds them, a forward pass each."""
-        from modelmint.compression.compared import Rows, task_of
+        from modelmint.compression.compared import task_of
+        from modelmint.evaluation.rows import Rows
         from modelmint.serving.engines import OnnxEngine
 
         given, task = self._given, task_of(self._model)
@@ -263,16 +264,19 @@ class Workshop:
         source = self._source(body)
         _lay(source, folder, self._about(body, source))
         engine = OnnxEngine(folder, self._ctx.num_threads)
-        return [engine.feeds([encoding]) for encoding in engine.encode(rows.texts)]
+        return [feeds for encoding in engine.encode(rows.inputs) for feeds in engine.feeds(encoding)]
 
     def _about(self, body: str | None, source: Path) -> JSON:
         """What is said of the model; a body's own length and thresholds in the place of the trained model's."""
+        from modelmint.compression.compared import task_of
         from modelmint.training.tasks import read_about
 
         facts = dict(self._model.facts)
         if body is not None:
             facts |= {key: value for key, value in read_about(source).items() if key in ("max_tokens", "answers")}
-        return {key: facts[key] for key in (*_SAID, *(key for key in _SAID_IF_THERE if key in facts))}
+        task = task_of(self._model)
+        says = SERVED[task].says if task in SERVED else ()
+        return {key: facts[key] for key in (*_SAID, *says) if key in facts}
 
     def _once(self, key: tuple[str | None, str], make: Any) -> Path:
         """What was made before, or the error that it gave before."""

@@ -10,6 +10,7 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
@@ -26,6 +27,12 @@ MAX_PIXELS = 50_000_000
 MAX_AUDIO_S = 600.0
 MAX_CHANNELS = 64
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+MAX_RATE = 768_000
+"""Hz: no recording has more, and a filter from one that says so would be as long as the number."""
+MAX_RATIO = 20_000
+MAX_SCANS = 200
+"""A progressive JPEG has about ten; each is a pass over all pixels."""
+_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 WINDOW_S = 0.025
 FLOOR_DB = 80.0
 """What is so far below the loudest place of a recording counts as silence."""
@@ -120,6 +127,22 @@ def scaled_levels(arrays: npt.NDArray[Any], mean: float, std: float) -> Floats:
     return np.asarray((levels - np.float32(mean)) / np.float32(std))[:, None]
 
 
+def num_pixels(content: bytes) -> int:
+    """How many an image has by what its file says ahead of them; nothing is decoded.
+
+    Raises:
+        DataError: it is no image.
+    """
+    _need("PIL", "images")
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+            return int(image.width * image.height)
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise _unreadable("image", f"one that does not decode ({str(error)[:200]})") from error
+
+
 def open_image(content: bytes) -> Any:
     """A Pillow image of mode L or RGB.
 
@@ -130,11 +153,13 @@ def open_image(content: bytes) -> Any:
     _need("PIL", "images")
     from PIL import Image, ImageOps
 
+    if content.startswith(_JPEG) and (num_scans := content.count(_SCAN)) > MAX_SCANS:
+        raise _unreadable("image", f"a JPEG in {num_scans:,} scans; at most {MAX_SCANS:,} are read")
     try:
         image = Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
-        num_pixels = image.width * image.height
-        if num_pixels > MAX_PIXELS:
-            raise _unreadable("image", f"{num_pixels:,} pixels; at most {MAX_PIXELS:,} are read")
+        size = image.width * image.height
+        if size > MAX_PIXELS:
+            raise _unreadable("image", f"{size:,} pixels; at most {MAX_PIXELS:,} are read")
         image = ImageOps.exif_transpose(image)
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
@@ -159,7 +184,7 @@ def open_audio(content: bytes) -> tuple[Floats, int]:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
-            if not 1 <= channels <= MAX_CHANNELS or rate < 1:
+            if not 1 <= channels <= MAX_CHANNELS or not 1 <= rate <= MAX_RATE:
                 raise _unreadable("audio", f"{channels:,} channels at {rate:,} Hz")
             most = int(MAX_AUDIO_S * rate)
             parts = []
@@ -181,8 +206,8 @@ def resample(samples_s: Floats, rate: int, wanted: int) -> Floats:
         return samples_s
     from scipy.signal import resample_poly
 
-    common = int(np.gcd(rate, wanted))
-    return np.asarray(resample_poly(samples_s, wanted // common, rate // common), dtype=np.float32)
+    ratio = Fraction(wanted, rate).limit_denominator(MAX_RATIO)  # an odd rate would take a filter as long as itself
+    return np.asarray(resample_poly(samples_s, ratio.numerator, ratio.denominator), dtype=np.float32)
 
 
 def _fitted(samples_s: Floats, num_samples: int) -> Floats:

@@ -8,7 +8,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from modelmint.core.inputs import WORDS, Input
 
 Change: TypeAlias = Callable[[str, Random], str]
 
@@ -27,10 +29,10 @@ TOO_LONG = "too long for the API"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Odd:
-    """A text and the kind that it is of."""
+    """What is asked and the kind that it is of."""
 
     kind: str
-    text: str
+    given: Input
 
 
 def adversarial(
@@ -61,12 +63,30 @@ def adversarial(
         if len(found) >= num_rows - len(fixed) - 1:
             break
         changed = change(text[:SOURCE_CHARS], random)[:max_characters]
-        found.setdefault(changed, Odd(kind=kind, text=changed))
+        found.setdefault(changed, Odd(kind=kind, given=changed))
     for kind, text in fixed:
-        found.setdefault(text, Odd(kind=kind, text=text))
+        found.setdefault(text, Odd(kind=kind, given=text))
     longest = (texts[0] or "a") * (max_characters // max(1, len(texts[0])) + 1)
-    too_long = Odd(kind=TOO_LONG, text=f"{longest} "[: max_characters + 1].ljust(max_characters + 1, "."))
+    too_long = Odd(kind=TOO_LONG, given=f"{longest} "[: max_characters + 1].ljust(max_characters + 1, "."))
     return [*list(found.values())[: max(0, num_rows - 1)], too_long][:num_rows]
+
+
+def in_place(odd: Sequence[Odd], inputs: Sequence[Input], columns: Sequence[str]) -> list[Odd]:
+    """Odd texts as a model of these columns reads them: of pairs now in the first place, now in the second;
+    of words cut at spaces.
+
+    Args:
+        inputs: rows of evaluation, from which the rest of each input is taken.
+    """
+    if tuple(columns) == WORDS:
+        return [Odd(kind=one.kind, given={"tokens": str(one.given).split(" ")}) for one in odd]
+    if len(columns) == 1:
+        return list(odd)
+    found = []
+    for at, one in enumerate(odd):
+        rest: Any = inputs[at % len(inputs)]
+        found.append(Odd(kind=one.kind, given={**rest, columns[at % len(columns)]: one.given}))
+    return found
 
 
 def _turns(kinds: Mapping[str, Change], texts: Sequence[str]) -> "itertools.chain[tuple[tuple[str, Change], str]]":

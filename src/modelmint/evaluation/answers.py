@@ -238,9 +238,9 @@ def short(value: Any, limit: int = SHOWN_CHARS) -> Any:
 
 def _classified(model: Model, test: Dataset, ctx: StageContext, message: str) -> Answered:
     """A text classifier, trained or exported."""
-    rows = Rows.read(test, "test")
+    rows = Rows.read(test, CLASSIFICATION, "test")
     ready, started_s = opened(model, ctx), monotonic_s()  # to open it is no part of what an answer costs
-    found = predict(model, rows.texts, ctx, message=message, ready=ready)
+    found = predict(model, rows.columns["text"], ctx, message=message, ready=ready)
     seconds = monotonic_s() - started_s
     truth: Columns = tables.read(test).to_pydict()
     answers = best_of(found.labels, found.probabilities)

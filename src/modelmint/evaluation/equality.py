@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modelmint.core.inputs import SERVED, how_of, labels_of, reads
 from modelmint.core.types import JSON, Model
 
 ABOUT = "modelmint.json"
@@ -27,7 +28,7 @@ def compare_folders(trained: Path, candidate: Path, model: Model) -> list[str]:
     """
     about = read_json(candidate / ABOUT)
     return [
-        *_labels(model.facts.get("labels", []), about.get("labels", []), f"labels of {ABOUT}"),
+        *_labels(labels_of(model.facts), labels_of(about), f"labels of {ABOUT}"),
         *_settings(model.facts, about),
         *_config(read_json(trained / CONFIG), read_json(candidate / CONFIG)),
         *_templates(trained, candidate),
@@ -36,9 +37,9 @@ def compare_folders(trained: Path, candidate: Path, model: Model) -> list[str]:
 
 def compare_answers(candidate: Path, model: Model) -> list[str]:
     """A sentence for each difference of what a candidate answers with, whatever it computes."""
-    about, usual = read_json(candidate / ABOUT), {"by": "softmax"}
-    mine, theirs = (said.get("answers", usual).get("by") for said in (model.facts, about))
-    found = _labels(model.facts.get("labels", []), about.get("labels", []), f"labels of {ABOUT}")
+    about = read_json(candidate / ABOUT)
+    mine, theirs = (how_of(said).get("by") for said in (model.facts, about))
+    found = _labels(labels_of(model.facts), labels_of(about), f"labels of {ABOUT}")
     return [*found, *([f"it answers by {theirs}, the trained model by {mine}"] if mine != theirs else [])]
 
 
@@ -69,15 +70,11 @@ def _labels(mine: Sequence[str], theirs: Sequence[str], what: str) -> list[str]:
 
 def _settings(facts: JSON, about: JSON) -> list[str]:
     """What says how logits become answers, and how a row is read: thresholds, mean and scale, temperature, texts a row."""
+    says = SERVED[facts["task"]].says if facts.get("task") in SERVED else ()
+    pairs = [(key, facts.get(key), about.get(key)) for key in ("max_tokens", "task", "stop_ids", *says)]
+    pairs += [("answers", how_of(facts), how_of(about)), ("inputs", list(reads(facts)), list(reads(about)))]
     found = []
-    for key, usual in (
-        ("max_tokens", None),
-        ("answers", {"by": "softmax"}),
-        ("inputs", ["text"]),
-        ("task", None),
-        ("stop_ids", None),
-    ):
-        mine, theirs = facts.get(key, usual), about.get(key, usual)
+    for key, mine, theirs in pairs:
         if mine != theirs and not (key == "task" and theirs is None):
             found.append(f"{key} of {ABOUT} is {_short(theirs)}, of the trained model {_short(mine)}{_cut(key)}")
     return found

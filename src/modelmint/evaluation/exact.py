@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelmint.core.inputs import Input
 from modelmint.core.types import JSON, Model
 from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, read_json
 from modelmint.evaluation.tokenization import FILE, compare_reading
@@ -22,7 +23,7 @@ class Exact:
     """What could not be."""
 
 
-def compare_exactly(reference: Model, variant: Model, texts: Sequence[str], *, is_student: bool) -> Exact:
+def compare_exactly(reference: Model, variant: Model, texts: Sequence[Input], *, is_student: bool) -> Exact:
     """Compare the folders of two models, and how each reads every text; of a student its labels and answers alone."""
     trained, candidate = reference.files.folder(), variant.files.folder()
     if is_student:
@@ -38,7 +39,9 @@ def compare_exactly(reference: Model, variant: Model, texts: Sequence[str], *, i
     differences = compare_folders(trained, candidate, reference)
     compared, notes = ["labels", "settings", "config"], []
     differing, examples = [False] * len(texts), []
-    if not (candidate / FILE).is_file():
+    if not (trained / FILE).is_file():
+        pass  # it reads no texts
+    elif not (candidate / FILE).is_file():
         differences.append(f"{FILE} is missing from the candidate")
     else:
         about, max_tokens = read_json(candidate / ABOUT), int(reference.facts["max_tokens"])

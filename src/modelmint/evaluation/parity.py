@@ -12,17 +12,19 @@ import numpy as np
 from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
+from modelmint.core.inputs import FILES, Input, fits, labels_of, reads, texts_in
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
 from modelmint.core.types import Dataset, Model, Report
-from modelmint.evaluation.adversarial import Odd, adversarial
-from modelmint.evaluation.asked import Asked
+from modelmint.evaluation.adversarial import Odd, adversarial, in_place
 from modelmint.evaluation.exact import compare_exactly
+from modelmint.evaluation.odd_files import odd_files
 from modelmint.evaluation.parity_chats import parity_of_chats
 from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
 from modelmint.evaluation.parity_page import parity_page
 from modelmint.evaluation.replay import ALONE, SIZES, Replay, replay
-from modelmint.evaluation.sides import apart, engine_side, how_of, served_side, trained_side
+from modelmint.evaluation.rows import Rows
+from modelmint.evaluation.sides import apart, engine_side, how_of, served_side, task_of, trained_side
 from modelmint.evaluation.tokenization import special_tokens
 
 ENOUGH_ROWS = 200
@@ -85,10 +87,10 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
     if inputs.model.facts.get("task") == "chat":
         return ParityOutputs(parity=parity_of_chats(spec, inputs, ctx, limits_of(spec, inputs.variant)))
     is_student = bool(inputs.variant.facts.get("body"))
-    how, labels = how_of(inputs.model), list(inputs.model.facts.get("labels", []))
-    rows = Asked.read(inputs.test, how).sample(spec.num_rows, seed=ctx.seed)
+    how, labels = how_of(inputs.model), labels_of(inputs.model.facts)
+    rows = Rows.read(inputs.test, task_of(inputs.model), "test", limit=spec.num_rows, seed=ctx.seed)
     odd = _odd(spec, rows, inputs.model, ctx.seed)
-    texts = [*rows.texts, *(one.text for one in odd)]
+    texts = [*rows.inputs, *(one.given for one in odd)]
     trained = (
         engine_side(inputs.variant, texts, ctx, labels, how) if is_student else trained_side(inputs.model, texts, ctx)
     )
@@ -97,7 +99,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         started_s = monotonic_s()
         served = _replay(spec, endpoint, texts, ctx)
         seconds = monotonic_s() - started_s
-        neighbours = [] if served.failures else _few(rows.texts, ctx.seed)
+        neighbours = [] if served.failures else _few(rows.inputs, ctx.seed)
         alone = _replay(spec, endpoint, neighbours, ctx, sizes=ALONE)
         company = _replay(spec, endpoint, neighbours, ctx, sizes=COMPANY)
     sides = [served_side(each.answers, labels, how) for each in (served, alone, company)]
@@ -107,7 +109,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         trained=trained,
         served=sides[0],
         apart=apart(trained, sides[0], how, undecided_from=len(rows.ids)),
-        may_answer=[len(text) <= MAX_TEXT_CHARACTERS for text in texts],
+        may_answer=[fits(one) for one in texts],
         neighbours=apart(sides[1], sides[2], how),
         neighbour_texts=neighbours,
         failures=[*served.failures, *alone.failures, *company.failures],
@@ -136,19 +138,23 @@ def limits_of(spec: ParitySpec, variant: Model) -> Limits:
     )
 
 
-def _odd(spec: ParitySpec, rows: Asked, model: Model, seed: int) -> list[Odd]:
-    return adversarial(
-        rows.texts,
+def _odd(spec: ParitySpec, rows: Rows, model: Model, seed: int) -> list[Odd]:
+    inputs, columns = rows.inputs, reads(model.facts)
+    if columns in FILES:
+        return odd_files(rows.columns[columns[0]], columns[0], num_rows=spec.adversarial_rows, seed=seed)
+    texts = adversarial(
+        [texts_in(one)[0] for one in inputs],
         num_rows=spec.adversarial_rows,
         max_tokens=int(model.facts["max_tokens"]),
         max_characters=MAX_TEXT_CHARACTERS,
         seed=seed,
         markers=special_tokens(model.files.folder()),
     )
+    return in_place(texts, inputs, columns)
 
 
 def _replay(
-    spec: ParitySpec, endpoint: Endpoint, texts: Sequence[str], ctx: StageContext, *, sizes: Sequence[int] = SIZES
+    spec: ParitySpec, endpoint: Endpoint, texts: Sequence[Input], ctx: StageContext, *, sizes: Sequence[int] = SIZES
 ) -> Replay:
     """One request after the other where each text goes alone, so that the server gives none of them company."""
     return replay(
@@ -162,7 +168,7 @@ def _replay(
     )
 
 
-def _few(texts: Sequence[str], seed: int) -> list[str]:
+def _few(texts: Sequence[Input], seed: int) -> list[Input]:
     """Some of those that the API takes."""
-    fitting = [text for text in texts if len(text) <= MAX_TEXT_CHARACTERS]
+    fitting = [one for one in texts if fits(one)]
     return [fitting[at] for at in np.random.default_rng(seed).permutation(len(fitting))[:NUM_NEIGHBOURS].tolist()]

@@ -119,7 +119,7 @@ def _asked(spec: "ParitySpec", inputs: "ParityInputs", seed: int) -> Asked:
     )
     return Asked(
         ids=[str(rows[at]["_row"]) for at, _ in kept] + [""] * len(odd),
-        chats=[chat for _, chat in kept] + [[{"role": "user", "content": one.text}] for one in odd],
+        chats=[chat for _, chat in kept] + [[{"role": "user", "content": str(one.given)}] for one in odd],
         tools=[rows[at].get("tools") for at, _ in kept] + [None] * len(odd),
         kinds=[""] * len(kept) + [one.kind for one in odd],
     )

@@ -1,5 +1,6 @@
 """What a parity report says: how far apart the two sides are, the gates on it, and the reasons to refuse."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.gates import Verdict, refusals
+from modelmint.core.inputs import Input, shown
 from modelmint.core.types import JSON
 from modelmint.evaluation.adversarial import TOO_LONG, Odd
-from modelmint.evaluation.asked import Asked
 from modelmint.evaluation.exact import Exact
 from modelmint.evaluation.gates import Gate, judge
 from modelmint.evaluation.replay import Replay
-from modelmint.evaluation.sides import Apart, Side
+from modelmint.evaluation.rows import Rows
+from modelmint.evaluation.sides import Apart, Side, alike
 
 NUM_SHOWN = 20
 SHOWN_CHARS = 200
@@ -36,7 +38,7 @@ class Limits:
 class Compared:
     """The rows, then the odd texts, as both sides answered them."""
 
-    rows: Asked
+    rows: Rows
     odd: Sequence[Odd]
     trained: Side
     served: Side
@@ -45,7 +47,7 @@ class Compared:
     """Whether a text is short enough for the API."""
     neighbours: Apart
     """The same texts (`neighbour_texts`) alone and in company, both of the endpoint."""
-    neighbour_texts: Sequence[str]
+    neighbour_texts: Sequence[Input]
     failures: list[JSON]
     failed: Sequence[bool]
     how: JSON
@@ -157,7 +159,9 @@ def _in_company(compared: Compared, verdicts: Sequence[Verdict]) -> list[str]:
     drift_n = compared.neighbours.drift_n
     text = compared.neighbour_texts[int(np.nanargmax(drift_n))]
     apart = f"{compared.neighbours.max_drift:.3f} apart, which padding, its mask or a scale over the batch can do"
-    return [f"an answer depends on what else is asked at the same time: alone and in company {text[:60]!r} is {apart}"]
+    return [
+        f"an answer depends on what else is asked at the same time: alone and in company {shown(text, 60)!r} is {apart}"
+    ]
 
 
 def _num_failed(compared: Compared) -> int:
@@ -172,8 +176,10 @@ def _accuracies(compared: Compared) -> dict[str, float]:
     """Of both sides, on the rows that may be answered; none of a number, which is right by degrees."""
     if compared.how["by"] == "identity" or not compared.of_rows:
         return {}
+    truth = compared.rows.truth
+    right = alike if compared.how["by"] == "tags" else operator.eq
     shares = [
-        float(np.mean([side.names[at] == compared.rows.truth[at] for at in compared.of_rows]))
+        float(np.mean([right(side.names[at], truth[at]) for at in compared.of_rows]))
         for side in (compared.trained, compared.served)
     ]
     return {"accuracy_model": shares[0], "accuracy_served": shares[1], "accuracy_drop": shares[0] - shares[1]}
@@ -224,11 +230,11 @@ def _disagreements(compared: Compared, places: Sequence[int]) -> list[JSON]:
     differing = sorted(
         (at for at in places if not compared.apart.same_n[at]), key=lambda at: (-round(float(drift_n[at]), 3), at)
     )
-    found = []
+    found, asked = [], compared.rows.inputs
     for at in differing[:NUM_SHOWN]:
         is_row = at < first
-        one: JSON = {"_row": compared.rows.ids[at], "text": compared.rows.texts[at][:SHOWN_CHARS], "label": compared.rows.truth[at]} if is_row else {
-            "kind": compared.odd[at - first].kind, "text": compared.odd[at - first].text[:SHOWN_CHARS]}  # fmt: skip
+        one: JSON = {"_row": compared.rows.ids[at], "text": shown(asked[at], SHOWN_CHARS), "label": compared.rows.truth[at]} if is_row else {
+            "kind": compared.odd[at - first].kind, "text": shown(compared.odd[at - first].given, SHOWN_CHARS)}  # fmt: skip
         found.append(
             {**one, "trained": _plain(compared.trained.names[at]), "served": _plain(compared.served.names[at])}
         )

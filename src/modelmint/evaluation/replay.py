@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 
 from modelmint.core.clock import monotonic_s
+from modelmint.core.inputs import Input, fits
 from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
 
@@ -33,7 +34,8 @@ class Replay:
     """
 
     answers: list[JSON | None]
-    """As the endpoint gives them: ``{"label", "score", "scores"}``, ``{"labels", "label_scores", "scores"}`` or ``{"value"}``."""
+    """As the endpoint gives them: ``{"label", "score", "scores"}``, ``{"labels", "label_scores", "scores"}`` or ``{"value"}``,
+    ``{"tags", "tag_scores", "entities"}``, or ``{"answer", "answer_start", "score"}``."""
     failures: list[JSON]
     failed: list[bool]
     latencies_ms: list[float]
@@ -44,7 +46,7 @@ class Replay:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Request:
     start: int
-    texts: Sequence[str]
+    texts: Sequence[Input]
     bare: bool
     too_long: bool
 
@@ -63,7 +65,7 @@ _NOT_SENT = _Reply(answers=None, reason=f"not sent, after {MAX_FAILED} failed re
 
 def replay(
     endpoint: Endpoint,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     concurrency: int,
     timeout_s: float,
@@ -111,7 +113,7 @@ def replay(
 def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Event) -> _Reply:
     if stop.is_set():
         return _NOT_SENT
-    given: str | list[str] = request.texts[0] if request.bare else list(request.texts)
+    given: Input | list[Input] = request.texts[0] if request.bare else list(request.texts)
     started_s = monotonic_s()
     try:
         response = client.post(
@@ -157,16 +159,25 @@ def _answers(body: Any, num_texts: int) -> tuple[list[JSON] | None, str]:
 
 
 def _is_answer(one: Any) -> bool:
-    if not isinstance(one, dict):
-        return False
-    if "value" in one:
-        return _is_number(one["value"])
-    scores = one.get("scores", {})
+    scores = one.get("scores", {}) if isinstance(one, dict) else None
     if not isinstance(scores, dict) or not all(_is_number(score) for score in scores.values()):
         return False
-    if "labels" in one:
-        return isinstance(one["labels"], list) and all(isinstance(label, str) for label in one["labels"])
-    return isinstance(one.get("label"), str) and _is_number(one.get("score"))
+    kind = next((name for name in _WHOLE if name in one), None)
+    return kind is not None and _WHOLE[kind](one)
+
+
+_WHOLE: dict[str, Callable[[JSON], bool]] = {
+    "value": lambda one: _is_number(one["value"]),
+    "answer": lambda one: isinstance(one["answer"], str) and _is_number(one.get("score")),
+    "tags": lambda one: _are_texts(one["tags"]) and all(map(_is_number, one.get("tag_scores", ()))),
+    "labels": lambda one: _are_texts(one["labels"]),
+    "label": lambda one: isinstance(one["label"], str) and _is_number(one.get("score")),
+}
+"""By what an answer says (`serving.answers`), whether it is whole."""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_number(value: Any) -> bool:
@@ -181,14 +192,14 @@ def said_by(response: httpx.Response) -> str:
         return response.reason_phrase
 
 
-def _requests(texts: Sequence[str], seed: int, sizes: Sequence[int], max_characters: int) -> list[_Request]:
+def _requests(texts: Sequence[Input], seed: int, sizes: Sequence[int], max_characters: int) -> list[_Request]:
     """Every text once, in requests of seeded sizes; what is too long goes alone."""
     random = np.random.default_rng(seed)
     requests: list[_Request] = []
     start = 0
     while start < len(texts):
         part = texts[start : start + int(random.choice(sizes))]
-        too_long = [at for at, text in enumerate(part) if len(text) > max_characters]
+        too_long = [at for at, one in enumerate(part) if not fits(one, max_characters)]
         if too_long:
             part = part[: max(1, too_long[0])]
         bare = len(part) == 1 and len(requests) % 2 == 0

@@ -1,36 +1,85 @@
-"""Labelled rows of a dataset, as lists."""
+"""Labelled rows of a task, as columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
 
 from modelmint.core import tables
 from modelmint.core.errors import DataError
+from modelmint.core.forms import FORMS, form_of
+from modelmint.core.inputs import SERVED, Input, of_rows
+from modelmint.core.tags import repaired
 from modelmint.core.types import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """Row ids, texts and labels, in the order of the dataset."""
+    """What a task reads of rows and what each should be answered with, in the order of the dataset."""
 
-    ids: list[str]
-    texts: list[str]
-    labels: list[str]
+    task: str
+    columns: Mapping[str, list[Any]]
 
     @classmethod
-    def read(cls, dataset: Dataset, role: str) -> Self:
-        """Every row.
+    def read(cls, dataset: Dataset, task: str, role: str, *, limit: int | None = None, seed: int = 0) -> Self:
+        """Every row, or at most `limit`, chosen by the seed.
 
         Raises:
-            DataError: the dataset is empty, or a row has no text or no label.
+            DataError: the dataset is empty, is for another task, or a cell is empty.
         """
-        table = tables.read(dataset, ["_row", "text", "label"])
-        texts, labels = table.column("text").to_pylist(), table.column("label").to_pylist()
-        num_missing = sum(text is None or label is None for text, label in zip(texts, labels, strict=True))
-        if not texts or num_missing:
-            given = f"{num_missing} rows without one of them" if num_missing else "no rows"
-            raise DataError(
-                f"{role}: must have at least one row, and a text and a label in each; got {given}",
-                parameter=role,
-                remedy="Give more labelled rows, or a larger share to this split.",
-            )
-        return cls(ids=table.column("_row").to_pylist(), texts=texts, labels=labels)
+        names = (*SERVED[task].columns, *truth_of(task))
+        missing = [name for name in names if name not in tables.column_names(dataset)]
+        if missing or not dataset.num_rows:
+            raise _unfit(role, names, f"no column {' and no '.join(missing)}" if missing else "no rows")
+        if "task" in dataset.facts and form_of(dataset).predicts != FORMS[task].predicts:
+            raise _unfit(role, names, f"rows for {form_of(dataset).task}")
+        table = tables.read(dataset, ["_row", *names])
+        table = drawn(table, table.num_rows if limit is None else limit, seed)
+        columns = {name: table.column(name).to_pylist() for name in ("_row", *names)}
+        num_empty = sum(any(cell is None for cell in cells) for cells in zip(*columns.values(), strict=True))
+        if num_empty:
+            raise _unfit(role, names, f"{num_empty} rows without one of them")
+        return cls(task=task, columns=columns)
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.columns[SERVED[self.task].columns[0]])
+
+    @property
+    def ids(self) -> list[str]:
+        return self.columns["_row"]
+
+    @property
+    def inputs(self) -> list[Input]:
+        """What an endpoint is asked (`core.inputs`)."""
+        return of_rows(self.columns, SERVED[self.task].columns)
+
+    @property
+    def truth(self) -> list[Any]:
+        """What each should be answered with: a label, sorted labels, tags, or a number."""
+        cells = self.columns[truth_of(self.task)[0]]
+        how: Any = {"classes": sorted, "tags": lambda tags: repaired(tags)[0]}.get(FORMS[self.task].predicts)
+        return [how(cell) for cell in cells] if how else cells
+
+
+def drawn(table: pa.Table, limit: int, seed: int) -> pa.Table:
+    """At most `limit` rows, chosen by the seed, in their order."""
+    if table.num_rows <= limit:
+        return table
+    return table.take(np.sort(np.random.default_rng(seed).choice(table.num_rows, limit, replace=False)))
+
+
+def truth_of(task: str) -> tuple[str, ...]:
+    """The columns that say what is right."""
+    label = FORMS[task].label
+    return (label,) if label is not None else ()
+
+
+def _unfit(role: str, names: tuple[str, ...], given: str) -> DataError:
+    return DataError(
+        f"{role}: must have at least one row, and a {' and a '.join(names)} in each; got {given}",
+        parameter=role,
+        remedy="Give more labelled rows, or a larger share to this split.",
+    )

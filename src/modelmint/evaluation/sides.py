@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmint.core.errors import InputError
+from modelmint.core.inputs import SERVED, TEXT, Input, reads, to_rows
+from modelmint.core.inputs import how_of as answering
 from modelmint.core.stage import StageContext
+from modelmint.core.tags import decode
 from modelmint.core.types import JSON, Model
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-SERVED = ("text-classification", "multi-label-classification", "text-regression")
-"""Tasks that the endpoint answers: of one text a row."""
-SOFTMAX: JSON = {"by": "softmax"}
 UNDECIDED = 0.05
 NUMBER_ROOM = 0.01
 """Two numbers are the same answer when they are this near, in standard deviations of what was trained on."""
@@ -42,10 +42,12 @@ class Apart:
 
     same_n: Bools
     drift_n: Floats
+    alike_n: Floats
+    """How much of each answer is the same: of tags the share of the words, of others 0 or 1."""
 
     @property
     def agreement(self) -> float:
-        return float(self.same_n.mean()) if len(self.same_n) else 1.0
+        return float(self.alike_n.mean()) if len(self.alike_n) else 1.0
 
     @property
     def mean_drift(self) -> float:
@@ -57,37 +59,42 @@ class Apart:
 
     def part(self, chosen: Sequence[int]) -> "Apart":
         """Of some of the texts."""
-        return Apart(same_n=self.same_n[list(chosen)], drift_n=self.drift_n[list(chosen)])
+        at = list(chosen)
+        return Apart(same_n=self.same_n[at], drift_n=self.drift_n[at], alike_n=self.alike_n[at])
+
+
+def task_of(model: Model) -> str:
+    """The task that a model is for."""
+    return str(model.facts.get("task", "text-classification"))
 
 
 def how_of(model: Model) -> JSON:
     """How a model's logits become answers (`serving.engines.answers`).
 
     Raises:
-        InputError: the endpoint does not answer this task, or reads more than one text a row.
+        InputError: the endpoint does not answer this task.
     """
-    task = str(model.facts.get("task", SERVED[0]))
+    task = task_of(model)
     if task not in SERVED:
         raise InputError(
             f"model: the endpoint answers {', '.join(SERVED)}; {model.name} is for {task}",
             parameter="model",
             remedy="Leave parity and deploy out of the recipe: this task is not served yet.",
         )
-    how: JSON = model.facts.get("answers", SOFTMAX)
-    return how
+    return answering(model.facts)
 
 
-def trained_side(model: Model, texts: Sequence[str], ctx: StageContext) -> Side:
+def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Side:
     """The answers of the trained model in this process.
 
     Raises:
         StageError: it answers with numbers that are not finite.
     """
-    how = how_of(model)
-    if how["by"] == "softmax":
+    how, columns = how_of(model), reads(model.facts)
+    if how["by"] == "softmax" and columns == TEXT:
         from modelmint.evaluation.predict import predict
 
-        found = predict(model, texts, ctx, message="asking the trained model")
+        found = predict(model, to_rows(texts, columns)["text"], ctx, message="asking the trained model")
         return Side(names=found.predicted, scores_nl=found.probabilities.astype(np.float64))
     import torch
 
@@ -95,13 +102,21 @@ def trained_side(model: Model, texts: Sequence[str], ctx: StageContext) -> Side:
 
     torch.set_num_threads(ctx.num_threads)
     opened: Any = open_model(model.files.folder())
-    answers, logits_nl = opened.predict({"text": texts}), opened.logits(texts).astype(np.float64)
+    rows = to_rows(texts, columns)
+    if how["by"] == "softmax":
+        chances_nl = opened.chances(rows).astype(np.float64)
+        return Side(names=[opened.labels[at] for at in chances_nl.argmax(axis=1)], scores_nl=chances_nl)
+    if how["by"] == "tags":
+        scores = opened.scores(rows)
+        given = [decode(row_wl, opened.tags, are_entities=how["entities"]) for row_wl in scores]
+        return Side(names=[tags for tags, _ in given], scores_nl=_padded([sure_w for _, sure_w in given]))
+    answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
     if how["by"] == "identity":
         return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)
     return Side(names=[sorted(answer["labels"]) for answer in answers], scores_nl=1 / (1 + np.exp(-logits_nl)))
 
 
-def engine_side(variant: Model, texts: Sequence[str], ctx: StageContext, labels: Sequence[str], how: JSON) -> Side:
+def engine_side(variant: Model, texts: Sequence[Input], ctx: StageContext, labels: Sequence[str], how: JSON) -> Side:
     """The answers of a variant's own folder in this process, by the engine alone: without HTTP, queue and neighbours."""
     from modelmint.serving.engines import answers, open_engine
 
@@ -110,7 +125,7 @@ def engine_side(variant: Model, texts: Sequence[str], ctx: StageContext, labels:
     for at, text in enumerate(texts):
         ctx.check()
         ctx.say(at, len(texts), "asking the candidate's engine")
-        given += answers(engine.predict([text]), engine.labels, how=engine.how, all_scores=True)
+        given += answers(engine.predict([text]), engine.labels, how=engine.how, all_scores=True, inputs=[text])
     return served_side(given, labels, how)
 
 
@@ -120,6 +135,9 @@ def served_side(answers: Sequence[JSON | None], labels: Sequence[str], how: JSON
         values = [None if answer is None else answer.get("value") for answer in answers]
         column = [np.nan if value is None else (value - how["mean"]) / how["scale"] for value in values]
         return Side(names=values, scores_nl=np.asarray(column, dtype=np.float64).reshape(-1, 1))
+    if how["by"] == "tags":
+        tags = [None if answer is None else answer["tags"] for answer in answers]
+        return Side(names=tags, scores_nl=_padded([answer and answer.get("tag_scores") for answer in answers]))
     scores = [_scores(answer, labels) for answer in answers]
     scores_nl = np.asarray(scores, dtype=np.float64).reshape(len(answers), len(labels))
     if how["by"] == "sigmoid":
@@ -137,7 +155,8 @@ def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = Non
             answer where the first side holds it as probable as its own but for `UNDECIDED`.
     """
     answered_n = np.asarray([name is not None for name in other.names], dtype=bool)
-    moved_nl = np.abs(one.scores_nl - other.scores_nl)
+    width = max(one.scores_nl.shape[1], other.scores_nl.shape[1])
+    moved_nl = np.abs(_widened(one.scores_nl, width) - _widened(other.scores_nl, width))
     known_n = np.asarray(np.isfinite(moved_nl).any(axis=1), dtype=bool)
     drift_n = np.where(np.isfinite(moved_nl), moved_nl, -np.inf).max(axis=1, initial=-np.inf)
     drift_n = np.where(known_n, drift_n, np.where(answered_n, 1.0, np.nan))  # of labels that the model does not have
@@ -147,7 +166,20 @@ def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = Non
         same_n = np.asarray([mine == theirs for mine, theirs in zip(one.names, other.names, strict=True)], dtype=bool)
         if how["by"] == "softmax" and undecided_from is not None:
             same_n[undecided_from:] |= _undecided(one, other, known_n)[undecided_from:]
-    return Apart(same_n=same_n & answered_n, drift_n=drift_n)
+    same_n &= answered_n
+    alike_n = same_n.astype(np.float64)
+    if how["by"] == "tags":
+        alike_n = np.asarray([alike(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
+    return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n)
+
+
+def alike(one: Any, other: Any) -> float:
+    """How much of two answers (`Side.names`) is the same: of tags the share of the words, of others 0 or 1."""
+    if one == other:
+        return 1.0
+    if not isinstance(one, list) or not isinstance(other, list) or len(one) != len(other):
+        return 0.0
+    return float(np.mean([mine == theirs for mine, theirs in zip(one, other, strict=True)]))
 
 
 def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
@@ -155,6 +187,19 @@ def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
     best_n = np.argmax(np.nan_to_num(other.scores_nl, nan=-1.0), axis=1)
     theirs_n = np.take_along_axis(one.scores_nl, best_n[:, None], axis=1)[:, 0]
     return np.asarray(known_n & (one.scores_nl.max(axis=1) - theirs_n <= UNDECIDED), dtype=bool)
+
+
+def _widened(scores_nl: Floats, width: int) -> Floats:
+    return np.pad(scores_nl, ((0, 0), (0, width - scores_nl.shape[1])), constant_values=np.nan)
+
+
+def _padded(rows: Sequence[Any]) -> Floats:
+    """(N, 1 + the longest) rows of several lengths, filled up with NaN; all NaN where there is none. The first is 0."""
+    found = np.full((len(rows), 1 + max((len(row) for row in rows if row is not None), default=0)), np.nan)
+    for at, row in enumerate(rows):
+        if row is not None:
+            found[at, 0], found[at, 1 : 1 + len(row)] = 0.0, row
+    return found
 
 
 def _scores(answer: JSON | None, labels: Sequence[str]) -> list[float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelmint.core.inputs import Input, shown, words_of
 from modelmint.core.types import JSON
 
 FILE = "tokenizer.json"
@@ -33,7 +34,7 @@ class Read:
 
 
 def compare_reading(
-    trained: Path, candidate: Path, texts: Sequence[str], *, max_tokens: int, candidate_tokens: int
+    trained: Path, candidate: Path, texts: Sequence[Input], *, max_tokens: int, candidate_tokens: int
 ) -> Read:
     """Compare two folders' tokenizers, and the token ids that each gives to every text.
 
@@ -41,15 +42,15 @@ def compare_reading(
         max_tokens, candidate_tokens: where each of the two cuts a text.
     """
     one, other = _open(trained, max_tokens), _open(candidate, candidate_tokens)
-    mine, theirs = one.encode_batch(list(texts)), other.encode_batch(list(texts))
+    mine, theirs = (_read(tokenizer, texts) for tokenizer in (one, other))
     differing = [first.ids != second.ids for first, second in zip(mine, theirs, strict=True)]
     examples = [
         {
-            "text": texts[at][:200],
+            "text": shown(texts[at]),
             "trained": _near(mine[at], theirs[at]),
             "candidate": _near(theirs[at], mine[at]),
         }
-        for at in sorted(_where(differing), key=lambda at: len(texts[at]))[:NUM_SHOWN]
+        for at in sorted(_where(differing), key=lambda at: len(shown(texts[at])))[:NUM_SHOWN]
     ]
     differences = [f"the tokenizer differs in {said}" for said in _parts(trained, candidate)]
     if any(differing):
@@ -59,6 +60,12 @@ def compare_reading(
             f"{shown['text'][:SHOWN_CHARS]!r} is read as {shown['candidate']}, by the trained model as {shown['trained']}"
         )
     return Read(differences=differences, differing=differing, examples=examples)
+
+
+def _read(tokenizer: Any, texts: Sequence[Input]) -> Any:
+    if texts and not isinstance(texts[0], str) and "tokens" in texts[0]:
+        return tokenizer.encode_batch([words_of(one) for one in texts], is_pretokenized=True)
+    return tokenizer.encode_batch([one if isinstance(one, str) else tuple(one.values()) for one in texts])
 
 
 def special_tokens(folder: Path) -> list[str]:

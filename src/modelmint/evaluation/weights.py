@@ -93,13 +93,18 @@ def _difference(name: str, mine: Floats, theirs: _Tensor) -> _Found | None:
 
 
 def _trained(folder: Path) -> dict[str, Floats]:
-    """Weights by their name in the exported graph: the encoder below ``encoder``, the layer on top ``classifier``."""
+    """Weights by their name in the exported graph: the encoder below ``encoder``, the layer on top ``classifier``.
+
+    A folder in transformers' own layout has the encoder below a name of its own, and what stands beside it is ``head``.
+    """
     from safetensors.torch import load_file
 
+    is_bare = not (folder / "config.json").is_file()  # a network of images or sounds, made from nothing
+    given = {name: tensor for path in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(path).items()}
+    below = next((name.partition(".embeddings.")[0] + "." for name in given if ".embeddings." in name), "")
     found = {
-        f"encoder.{name}": tensor
-        for path in sorted(folder.glob("*.safetensors"))
-        for name, tensor in load_file(path).items()
+        name if is_bare else f"encoder.{name.removeprefix(below)}" if name.startswith(below) else f"head.{name}": tensor
+        for name, tensor in given.items()
     }
     if (folder / HEAD_FILE).is_file():
         head = load_file(folder / HEAD_FILE)

@@ -33,7 +33,7 @@ def snapshot(catalog: Catalog, endpoint: str) -> str:
     """The id of a dataset with all feedback on an endpoint; the same feedback gives the same dataset.
 
     Raises:
-        InputError: there is no feedback yet.
+        InputError: there is no feedback yet, or it is about other inputs than texts with one label.
     """
     entries = feedback_of(catalog, endpoint)
     if not entries:
@@ -41,6 +41,14 @@ def snapshot(catalog: Catalog, endpoint: str) -> str:
             f"endpoint: {endpoint} has no feedback yet",
             parameter="endpoint",
             remedy='Send some: POST /v1/feedback {"prediction": ID, "label": RIGHT_LABEL}.',
+        )
+    if not all(isinstance(given, str) for entry in entries for given in entry["inputs"]) or not all(
+        "label" in answer for entry in entries for answer in entry["predictions"]
+    ):
+        raise InputError(
+            f"endpoint: feedback is learned from where one text has one label; {endpoint} answers otherwise",
+            parameter="endpoint",
+            remedy="Add the corrected rows to the source of the recipe, and run it again.",
         )
     return keep(catalog, f"feedback-{endpoint}", rows([_row(entry) for entry in entries], SCHEMA))
 

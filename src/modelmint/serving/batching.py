@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import numpy as np
-
-from modelmint.core.errors import OverloadError
-from modelmint.serving.engines import Engine, Logits, TokenIds
+from modelmint.core.errors import ModelmintError, OverloadError
+from modelmint.core.inputs import Input
+from modelmint.serving.engines import Encoding, Engine, Logits, stacked
 
 BATCH_TOKENS = 4096  # with padding; a text that is longer goes alone
 MAX_WAITING = 1024  # texts; beyond it new requests are turned away, since their wait would outlast their deadline
@@ -33,10 +32,11 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "engine")
         self._worker = asyncio.create_task(self._work())
 
-    async def logits(self, texts: Sequence[str], *, deadline_s: float) -> tuple[Logits, int]:
+    async def logits(self, texts: Sequence[Input], *, deadline_s: float) -> tuple[Logits, int]:
         """Logits of shape (num_texts, num_labels), and how many tokens were read. Cancel it and its work is dropped.
 
         Raises:
+            InputError: the engine cannot read the inputs.
             OverloadError: too many texts wait, or the answer was not ready within `deadline_s`.
         """
         if self._num_waiting and self._num_waiting + len(texts) > self._max_waiting:
@@ -92,53 +92,58 @@ class Batcher:
     def _step(self, turns: Sequence["_Request"]) -> Sequence["_Request"]:
         """On the engine's thread: read what is new, run one batch; returns the requests that this finished."""
         fresh = [request for request in turns if not request.read]
-        if fresh:
-            encodings = iter(self.engine.encode([text for request in fresh for text in request.texts]))
-            for request in fresh:
-                request.take_in([next(encodings) for _ in request.texts])
+        for request in fresh:
+            try:
+                self.engine.check(request.texts)
+                request.take_in(self.engine.encode(request.texts))
+            except ModelmintError as error:  # what one caller sent is no other's error
+                request.wrong = error
         batch = pick(turns, self.engine.max_batch)
         if batch:
             for (request, position, _), row in zip(
                 batch, self.engine.logits([ids for _, _, ids in batch]), strict=True
             ):
                 request.rows[position] = row
-        return [request for request in turns if len(request.rows) == len(request.texts)]
+        return [request for request in turns if request.wrong or len(request.rows) == len(request.texts)]
 
 
 class _Request:
     """The texts of one caller, those that wait by their length, and the rows of logits that are done."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[Input]) -> None:
         self.texts = texts
+        self.wrong: ModelmintError | None = None
         self.done: asyncio.Future[Logits] = asyncio.get_running_loop().create_future()
         self.rows: dict[int, Logits] = {}
-        self.waiting: dict[int, deque[tuple[int, TokenIds]]] = {}
+        self.waiting: dict[int, deque[tuple[int, Encoding]]] = {}
         self.num_tokens = 0
         self.read = False
 
-    def take_in(self, encodings: Sequence[TokenIds]) -> None:
+    def take_in(self, encodings: Sequence[Encoding]) -> None:
         for position, ids in enumerate(encodings):
             self.waiting.setdefault(_bucket(len(ids)), deque()).append((position, ids))
         self.num_tokens = sum(map(len, encodings))
         self.read = True
 
     def finish(self) -> None:
-        if not self.done.done():
-            self.done.set_result(np.stack([self.rows[position] for position in range(len(self.texts))]))
+        if self.wrong:
+            self.fail(self.wrong)
+        elif not self.done.done():
+            self.done.set_result(stacked([self.rows[position] for position in range(len(self.texts))]))
 
     def fail(self, error: BaseException) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
 
-def pick(turns: Sequence[_Request], max_batch: int) -> list[tuple[_Request, int, TokenIds]]:
+def pick(turns: Sequence[_Request], max_batch: int) -> list[tuple[_Request, int, Encoding]]:
     """The next batch: the length of the first request's longest-waiting text, then one text a request in turn."""
     first = next((request for request in turns if request.waiting), None)
     if first is None:
         return []
     bucket = next(iter(first.waiting))
     room = min(max_batch, max(1, BATCH_TOKENS // bucket))
-    batch: list[tuple[_Request, int, TokenIds]] = []
+    batch: list[tuple[_Request, int, Encoding]] = []
     sharing = [request for request in turns if bucket in request.waiting]
     while sharing and len(batch) < room:
         for request in sharing[: room - len(batch)]:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from modelmint.catalog import deployments
 from modelmint.catalog.catalog import Catalog
 from modelmint.core.errors import InputError
+from modelmint.core.inputs import labels_of
 from modelmint.core.money import money
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
@@ -79,7 +80,7 @@ def deploy(spec: DeploySpec, inputs: DeployInputs, ctx: StageContext) -> DeployO
                 "endpoint": spec.endpoint,
                 "price": spec.price,
                 "variant": inputs.variant.facts.get("variant"),
-                "labels": inputs.variant.facts.get("labels", []),
+                "labels": labels_of(inputs.variant.facts),
                 "digests": {"model": inputs.model.digest, "variant": inputs.variant.digest},
                 "refused": refused,
                 **_overridden(inputs.overrides),

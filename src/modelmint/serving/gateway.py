@@ -17,6 +17,7 @@ from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.deployments import Revision, list_deployments, unknown_endpoint
 from modelmint.core.chat_template import Message
 from modelmint.core.errors import InputError, ModelmintError, UnavailableError
+from modelmint.core.inputs import Input
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.serving.batching import Batcher
@@ -69,13 +70,13 @@ class Gateway:
         await self.refresh()
         self._watcher = asyncio.create_task(self._watch())
 
-    async def predict(self, endpoint: str, texts: Sequence[str], *, deadline_s: float) -> Served:
+    async def predict(self, endpoint: str, texts: Sequence[Input], *, deadline_s: float) -> Served:
         """Answer at least one text by the endpoint's active revision.
 
         Raises:
             NotFoundError: no such endpoint; the message names those there are.
             UnavailableError: its variant could not be loaded.
-            OverloadError: see `Batcher.logits`.
+            InputError, OverloadError: see `Batcher.logits`.
         """
         revision = self._routes.get(endpoint) or await self._fresh(endpoint)
         lane = self._lanes[revision.variant]

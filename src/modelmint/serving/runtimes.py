@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from modelmint.core.errors import InputError
 from modelmint.core.types import JSON
 
-Feeds: TypeAlias = Mapping[str, NDArray[np.int64]]
-Logits: TypeAlias = NDArray[np.float32]
+Feeds: TypeAlias = Mapping[str, NDArray[Any]]
+Logits: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from modelmint.catalog.drafts import StagingDesk
+from modelmint.compression.export import export_onnx
 from modelmint.core.errors import CancelledRunError, DataError, InputError
 from modelmint.core.media import Picture, Sound, scaled_levels, scaled_pixels
 from modelmint.core.stage import StageContext
@@ -95,7 +96,7 @@ def test_onnx_and_numpy_give_the_logits_of_the_reference(learn: Learn, tmp_path:
     else:
         arrays = np.stack([Sound.from_json(about["sound"]).read(content) for content in contents])
         given = scaled_levels(arrays, about["mean"], about["std"])
-    predictor.export(tmp_path / "model.onnx", given.shape[1:])
+    export_onnx(folder, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (logits,) = session.run(None, {"pixels": given})
     assert np.abs(logits - predictor.logits(contents)).max() < 1e-4

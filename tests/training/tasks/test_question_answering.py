@@ -11,10 +11,10 @@ import torch
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.errors import DataError, InputError, StageError
 from modelmint.core.stage import StageContext
+from modelmint.core.windows import PassageWindows, cuts
 from modelmint.evaluation.metrics.answers import measure
 from modelmint.training.tasks import open_model
 from modelmint.training.train import TrainOutputs
-from modelmint.training.windows import PassageWindows, cuts
 from tests.tiny_base import write_base
 from tests.tiny_spans import asked, learner_of, without_padding
 

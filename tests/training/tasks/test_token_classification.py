@@ -11,9 +11,9 @@ import torch
 from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.errors import DataError, InputError, StageError
 from modelmint.core.stage import StageContext
+from modelmint.core.tags import decode
 from modelmint.evaluation.metrics.entities import measure
 from modelmint.training.tasks import open_model
-from modelmint.training.tasks.tagger import decode
 from modelmint.training.train import TrainOutputs
 from tests.tiny_base import write_base
 from tests.tiny_spans import learner_of, sentences, without_padding

@@ -2,30 +2,30 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from modelmint.api.services import Shared, needs
 from modelmint.business.keys import Key
 from modelmint.business.service import answer
 from modelmint.catalog.deployments import list_deployments
-from modelmint.core.stage import MAX_TEXT_CHARACTERS
+from modelmint.core.inputs import HTTPInput, Input, plain
 from modelmint.core.types import JSON
 
 MAX_INPUTS = 256
 
 router = APIRouter(tags=["inference"])
 
-_TEXT = {"type": "string", "maxLength": MAX_TEXT_CHARACTERS}
-_INPUT = {
-    "anyOf": [
-        _TEXT,
-        {"type": "object", "properties": {"text": _TEXT}, "required": ["text"], "additionalProperties": False},
-    ]
-}
+
+def _as_list(value: Any) -> list[Any]:
+    return [plain(each) for each in (value if isinstance(value, list) else [value])]
+
+
+_Several = Annotated[list[HTTPInput], Field(min_length=1, max_length=MAX_INPUTS)]
+_Inputs = Annotated[_Several, BeforeValidator(_as_list, json_schema_input_type=HTTPInput | _Several)]
 
 
 class PredictBody(BaseModel):
@@ -35,30 +35,19 @@ class PredictBody(BaseModel):
 
     model: str
     """The endpoint's name."""
-    input: Annotated[
-        list[Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]],
-        Field(min_length=1, max_length=MAX_INPUTS),
-        WithJsonSchema(
-            {"anyOf": [*_INPUT["anyOf"], {"type": "array", "items": _INPUT, "minItems": 1, "maxItems": MAX_INPUTS}]}
-        ),
-    ]
-    """A text, `{"text": ...}`, or a list of them."""
+    input: _Inputs
+    """One input, or a list of them; which kind the model reads is its task's."""
     scores: bool = False
     """Answer with the score of every label."""
-
-    @field_validator("input", mode="before")
-    @classmethod
-    def _as_list(cls, value: Any) -> list[Any]:
-        values = value if isinstance(value, list) else [value]
-        return [each["text"] if isinstance(each, dict) and each.keys() == {"text"} else each for each in values]
 
 
 @router.post("/v1/predict")
 async def predict(
     body: PredictBody, request: Request, shared: Shared, key: Annotated[Key, needs("predict")]
 ) -> Response:
-    """Answer one text or several. Each request is one usage record, which is on disk before the reply is sent."""
-    reply = await while_connected(request, answer(shared, key, body.model, body.input, all_scores=body.scores))
+    """Answer one input or several. Each request is one usage record, which is on disk before the reply is sent."""
+    inputs = cast("list[Input]", body.input)
+    reply = await while_connected(request, answer(shared, key, body.model, inputs, all_scores=body.scores))
     return JSONResponse(reply) if reply is not None else Response(status_code=499)  # nobody reads it
 
 

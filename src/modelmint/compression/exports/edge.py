@@ -14,6 +14,7 @@ from modelmint.compression.exports.probes import PROBES
 from modelmint.compression.exports.source import Say, Source, Written, chosen_variant
 from modelmint.core.errors import InputError, StageError
 from modelmint.core.formats import size
+from modelmint.core.inputs import PAIR, TEXT, how_of, labels_of, reads
 from modelmint.core.types import JSON, Model
 
 PACKAGES = ("numpy", "onnxruntime", "tokenizers")
@@ -88,19 +89,20 @@ def write_edge(source: Source, folder: Path, say: Say) -> Written:
 def _about(variant: Model, files: Path) -> JSON:
     """What the runner must know."""
     told = read_json(files / "modelmint.json")
-    how = told.get("answers", {"by": "softmax"})
-    if variant.facts.get("engine") != "onnx" or not (files / MODEL).is_file() or how.get("by") not in KINDS:
+    how, columns = how_of(told), reads(told)
+    is_onnx = variant.facts.get("engine") == "onnx" and (files / MODEL).is_file()
+    if not is_onnx or how.get("by") not in KINDS or columns not in (TEXT, PAIR):
         raise InputError(
-            f"variant: must be one that ONNX Runtime answers with, by {', '.join(KINDS)}; "
-            f"{variant.facts.get('variant')} is for {variant.facts.get('engine')}, by {how.get('by')}",
+            f"variant: must be one of texts or pairs that ONNX Runtime answers with, by {', '.join(KINDS)}; "
+            f"{variant.facts.get('variant')} is for {variant.facts.get('engine')}, by {how.get('by')}, and reads {' and '.join(columns)}",
             parameter="variant",
             remedy="Name another with --variant, one whose form begins with onnx.",
         )
     return {
         "task": told.get("task"),
-        "labels": [str(label) for label in told["labels"]],
+        "labels": labels_of(told),
         "answers": how,
-        "num_texts": 2 if len(told.get("inputs", ())) > 1 else 1,
+        "num_texts": len(columns),
         "max_tokens": int(told["max_tokens"]),
         "pad_id": int(read_json(files / "config.json").get("pad_token_id") or 0),
         "variant": variant.facts.get("variant"),
@@ -114,7 +116,7 @@ def _compared(files: Path, folder: Path, about: JSON) -> JSON:
 
     rows = [[text, PROBES[-1 - at]][: about["num_texts"]] for at, text in enumerate(PROBES)]
     engine = open_engine(files, num_threads=1)
-    given = [(row[0], row[1]) if len(row) == 2 else row[0] for row in rows]
+    given = [{"text": row[0], "text_pair": row[1]} if len(row) == 2 else row[0] for row in rows]
     expected = [answers(engine.predict([text]), engine.labels, how=engine.how)[0] for text in given]
     found = [{key: value for key, value in one.items() if key != "text"} for one in runner.answers(folder, about, rows)]
     wrong = next((at for at, one in enumerate(found) if not _alike(one, expected[at])), None)

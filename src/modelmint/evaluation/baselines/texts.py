@@ -52,8 +52,8 @@ def labels_of_texts(kind: str, asked: Asked) -> Cheap:
     """Of ``text``, and ``text_pair`` where the rows are pairs: one label a row."""
     sides = [name for name in ("text", "text_pair") if name in asked.truth]
     if sides == ["text"]:
-        rows = Rows.read(asked.train, "train")
-        texts, labels = [rows.texts], rows.labels
+        rows = Rows.read(asked.train, "text-classification", "train")
+        texts, labels = [rows.columns["text"]], rows.truth
     else:
         found = learned_rows(asked, [*sides, "label"])
         texts, labels = [found[side] for side in sides], [str(one) for one in found["label"]]

@@ -1,31 +1,18 @@
-"""Metrics of tagged words: entities found whole, by the definition of CoNLL-2003, and BIO tags that are mended.
+"""Metrics of tagged words: entities found whole, by the definition of CoNLL-2003.
 
-An entity is right when its type, its first word and its last word are. A tag ``I-X`` that goes on from no entity of
-type X begins one, as in the shared task's own scorer (Tjong Kim Sang and De Meulder, 2003; conlleval).
+An entity is right when its type, its first word and its last word are (`core.tags`).
 
 Shapes: N rows, K numbers a row.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from modelmint.core.tags import Entity, entities, has_entities, repaired
 from modelmint.evaluation.significance import Figure, Floats
 from modelmint.evaluation.sums import of_sums
-
-OUTSIDE = "O"
-_TO_BIO = {"B": "B", "I": "I", "M": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
-"""BIOES, BMES and BILOU say the ends of entities as well."""
-
-
-class Entity(NamedTuple):
-    """Words `start` to `end` (exclusive) are one of this type."""
-
-    type: str
-    start: int
-    end: int
-
 
 Entities: TypeAlias = Sequence[set[Entity]]
 
@@ -75,51 +62,6 @@ def f1_of(counts_3: Floats) -> float:
     """F1 of summed counts (3,) of right, found and true; 0 where there is nothing to find and nothing was found."""
     right, found, true = counts_3
     return float(2 * right / max(found + true, 1))
-
-
-def entities(tags: Sequence[str]) -> list[Entity]:
-    """The entities of one row, in its order."""
-    mended, _ = repaired(tags)
-    found: list[Entity] = []
-    for at, tag in enumerate(mended):
-        if tag.startswith("B-"):
-            found.append(Entity(tag[2:], at, at + 1))
-        elif tag.startswith("I-"):
-            found[-1] = found[-1]._replace(end=at + 1)
-    return found
-
-
-def repaired(tags: Sequence[str]) -> tuple[list[str], int]:
-    """The tags as BIO, and how many ``I-X`` begin an entity that none began: they are ``B-X`` now.
-
-    BIOES, BMES and BILOU are told by their letters and read as BIO, which says the same. What follows an ``E-``,
-    ``L-``, ``S-`` or ``U-`` goes on from nothing.
-    """
-    mended: list[str] = []
-    num_broken, open_type = 0, ""
-    for tag in tags:
-        letter, kind = _parts(tag)
-        if not kind:
-            mended.append(OUTSIDE if tag in (OUTSIDE, "") else tag)
-            open_type = ""
-            continue
-        goes_on = _TO_BIO[letter] == "I"
-        if goes_on and kind != open_type:
-            num_broken, goes_on = num_broken + 1, False
-        mended.append(f"{'I' if goes_on else 'B'}-{kind}")
-        open_type = "" if letter in "ELSU" else kind
-    return mended, num_broken
-
-
-def has_entities(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the tags are those of entities: some have a prefix, and all that have none are ``O``."""
-    tags = {tag for row in rows for tag in row}
-    return any(_parts(tag)[1] for tag in tags) and all(_parts(tag)[1] or tag in (OUTSIDE, "") for tag in tags)
-
-
-def _parts(tag: str) -> tuple[str, str]:
-    letter, mark, kind = tag[:1], tag[1:2], tag[2:]
-    return (letter, kind) if letter in _TO_BIO and mark in ("-", "_") and kind else ("", "")
 
 
 def _num_equal(truth: Sequence[str], told: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Trained classifiers of images and sounds: the reference, and their ONNX form. Imports PyTorch.
+"""Trained classifiers of images and sounds: the reference. Imports PyTorch.
 
 Shapes: b rows, c channels, h height, w width, l labels.
 """
@@ -21,7 +21,6 @@ from modelmint.training.scratch.spec import ImageCnn
 from modelmint.training.tasks.table import read_about
 
 BATCH = 64
-OPSET = 17
 
 
 class ArrayClassifier(ABC):
@@ -31,21 +30,22 @@ class ArrayClassifier(ABC):
 
     def __init__(self, model: nn.Module, about: JSON) -> None:
         self.labels: tuple[str, ...] = tuple(about["labels"])
-        self._model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-        self._model.train(False)
+        self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.train(False)
         self._read = self.prepare(about)
 
     @abstractmethod
     def prepare(self, about: JSON) -> Callable[[bytes], npt.NDArray[Any]]:
         """How one row is decoded."""
 
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, int, int]:
+        """(c, h, w) of one row."""
+
     @abstractmethod
     def inputs(self, arrays: npt.NDArray[Any], device: torch.device) -> Tensor:
         """(b, c, h, w) of decoded rows."""
-
-    def export(self, path: Path, sizes: tuple[int, int, int]) -> None:
-        """Write it as ONNX: see `export_onnx`."""
-        export_onnx(self._model, sizes, path)
 
     def logits(
         self, contents: Sequence[bytes], say: Callable[[int, int, str], None] | None = None
@@ -55,12 +55,12 @@ class ArrayClassifier(ABC):
         Raises:
             DataError: a row cannot be decoded.
         """
-        device = next(self._model.parameters()).device
+        device = next(self.model.parameters()).device
         parts = [np.zeros((0, len(self.labels)), dtype=np.float32)]
         with torch.no_grad():
             for start in range(0, len(contents), BATCH):
                 arrays = np.stack([self._read(content) for content in contents[start : start + BATCH]])
-                parts.append(self._model(self.inputs(arrays, device)).float().cpu().numpy())
+                parts.append(self.model(self.inputs(arrays, device)).float().cpu().numpy())
                 if say is not None:
                     say(min(start + BATCH, len(contents)), len(contents), "predicting")
         return np.concatenate(parts)
@@ -104,27 +104,3 @@ def load_cnn(folder: Path, shape: Callable[[JSON], tuple[int, int]]) -> tuple[nn
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.train(False)
     return model, about
-
-
-def export_onnx(model: nn.Module, sizes: tuple[int, int, int], path: Path) -> None:
-    """Write ``pixels`` (b, c, h, w) -> ``logits`` (b, l) as an fp32 ONNX file, any number of rows.
-
-    Args:
-        sizes: c, h, w.
-    """
-    import warnings
-
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter(
-            "ignore"
-        )  # that the older exporter will go: it gives the same answers, five times as fast
-        torch.onnx.export(
-            model.cpu().train(False),
-            torch.zeros(2, *sizes),
-            path,
-            input_names=["pixels"],
-            output_names=["logits"],
-            dynamo=False,
-            opset_version=OPSET,
-            dynamic_axes={"pixels": {0: "batch"}, "logits": {0: "batch"}},
-        )

@@ -151,8 +151,12 @@ class AudioClassifier(ArrayClassifier):
 
     def prepare(self, about: JSON) -> Callable[[bytes], npt.NDArray[Any]]:
         self._mean, self._std = float(about["mean"]), float(about["std"])
-        sound = Sound.from_json(about["sound"])
-        return lambda content: sound.read(content).astype(np.float16)  # as training keeps them
+        self._sound = Sound.from_json(about["sound"])
+        return lambda content: self._sound.read(content).astype(np.float16)  # as training keeps them
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        return 1, self._sound.num_mels, self._sound.num_frames
 
     def inputs(self, arrays: npt.NDArray[Any], device: torch.device) -> Tensor:
         return standardised(arrays, self._mean, self._std, device)

@@ -216,7 +216,12 @@ class ImageClassifier(ArrayClassifier):
 
     def prepare(self, about: JSON) -> Callable[[bytes], npt.NDArray[Any]]:
         self._mean, self._std = about["mean"], about["std"]
-        return Picture.from_json(about["picture"]).read
+        self._picture = Picture.from_json(about["picture"])
+        return self._picture.read
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        return self._picture.channels, self._picture.height, self._picture.width
 
     def inputs(self, arrays: npt.NDArray[Any], device: torch.device) -> Tensor:
         return standardised(arrays, self._mean, self._std, device)

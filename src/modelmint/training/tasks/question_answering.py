@@ -22,6 +22,7 @@ from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Dataset
+from modelmint.core.windows import PassageWindows
 from modelmint.evaluation.metrics.answers import best, f1, right_answers
 from modelmint.training.headed import (
     HEAD,
@@ -35,7 +36,6 @@ from modelmint.training.learner import Batch, Score, Setting
 from modelmint.training.tasks.encoder_learner import EncoderLearner, TokenRows
 from modelmint.training.tasks.reader import KIND, answers, has_types, inputs_of, span_logits
 from modelmint.training.weights import row_weights, told
-from modelmint.training.windows import PassageWindows
 
 
 class Options(Spec):

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from modelmint.core.types import JSON
+from modelmint.core.windows import Passage, PassageWindows
 from modelmint.training.batches import pad_batch
 from modelmint.training.headed import Kind, read_headed
 from modelmint.training.tasks.table import read_about
-from modelmint.training.windows import Passage, PassageWindows
 
 KIND: Kind = "AutoModelForQuestionAnswering"
 BATCH_WINDOWS = 32

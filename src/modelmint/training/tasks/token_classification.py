@@ -21,8 +21,10 @@ from torch.nn import functional
 from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.spec import Spec
+from modelmint.core.tags import Floats, decode, entities, has_entities, repaired
 from modelmint.core.types import JSON, Dataset
-from modelmint.evaluation.metrics.entities import counts, entities, f1_of, has_entities, repaired
+from modelmint.core.windows import Window, WordWindows
+from modelmint.evaluation.metrics.entities import counts, f1_of
 from modelmint.training.headed import (
     HEAD,
     Headed,
@@ -35,9 +37,8 @@ from modelmint.training.headed import (
 from modelmint.training.learner import Batch, Score, Setting
 from modelmint.training.optimization import class_weights
 from modelmint.training.tasks.encoder_learner import EncoderLearner, TokenRows
-from modelmint.training.tasks.tagger import KIND, Floats, decode, inputs_of, log_scores
+from modelmint.training.tasks.tagger import KIND, inputs_of, log_scores
 from modelmint.training.weights import row_weights, told
-from modelmint.training.windows import Window, WordWindows
 
 LEFT_OUT = -100
 

@@ -1,0 +1,261 @@
+"""What one input of each task is: over HTTP, in a dataset's row, in the journal and to an engine.
+
+The same JSON value everywhere: a bare text, or an object by the columns of a row, ``{"text": ..., "text_pair": ...}``.
+`SERVED` says what a task reads and answers by, `HTTPInput` how each may look and how large it may be.
+"""
+
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NotRequired, TypeAlias
+
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, with_config
+from typing_extensions import TypedDict
+
+from modelmint.core.errors import InputError
+from modelmint.core.stage import MAX_TEXT_CHARACTERS
+from modelmint.core.tags import words_in
+from modelmint.core.types import JSON
+
+Input: TypeAlias = str | JSON
+"""A text, or an object by column."""
+Columns: TypeAlias = tuple[str, ...]
+
+TEXT: Columns = ("text",)
+PAIR: Columns = ("text", "text_pair")
+WORDS: Columns = ("tokens",)
+IMAGE: Columns = ("image",)
+AUDIO: Columns = ("audio",)
+FILES = (IMAGE, AUDIO)
+MAX_FILE_BYTES = 700_000
+"""Of an image or a recording as a file."""
+MAX_FILES = 32
+"""In one request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """What an endpoint of a task reads, and how it answers."""
+
+    columns: Columns = TEXT
+    """Of a row; an input is a text or has them as its keys."""
+    by: str = "softmax"
+    """How outputs become answers (`serving.answers`), where a model's fact `answers` says nothing."""
+    says: tuple[str, ...] = ()
+    """Facts of the model, beside its labels and its length, that serving needs."""
+
+
+SERVED: Mapping[str, Served] = {
+    "text-classification": Served(),
+    "multi-label-classification": Served(by="sigmoid"),
+    "text-regression": Served(by="identity"),
+    "text-pair-classification": Served(columns=PAIR),
+    "token-classification": Served(columns=WORDS, by="tags", says=("tags", "entities", "overlap", "capitals")),
+    "image-classification": Served(columns=IMAGE, says=("picture", "mean", "std")),
+    "audio-classification": Served(columns=AUDIO, says=("sound", "mean", "std")),
+}
+"""The tasks that an endpoint answers."""
+SAID: Mapping[Columns, str] = {
+    TEXT: "one text: `text`",
+    PAIR: "two texts: `text` and `text_pair`",
+    WORDS: "words: `tokens`, or a text",
+    IMAGE: "an image: `image`, a file in base64",
+    AUDIO: "a recording: `audio`, a file in base64",
+}
+
+
+def _bounded(words: list[str]) -> list[str]:
+    if len(" ".join(words)) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"words together should have at most {MAX_TEXT_CHARACTERS} characters, with a space between")
+    return words
+
+
+_Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
+_CLOSED = ConfigDict(extra="forbid")
+
+
+@with_config(_CLOSED)
+class TextInput(TypedDict):
+    """One text, or two of them to a model of pairs."""
+
+    text: _Text
+    text_pair: NotRequired[_Text]
+
+
+@with_config(_CLOSED)
+class WordsInput(TypedDict):
+    """A sentence as words, to a model that gives each a tag."""
+
+    tokens: Annotated[list[_Text], Field(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_bounded)]
+
+
+_File = Annotated[str, Field(max_length=-(-MAX_FILE_BYTES // 3) * 4, json_schema_extra={"contentEncoding": "base64"})]
+
+
+@with_config(_CLOSED)
+class ImageInput(TypedDict):
+    """An image file (PNG, JPEG, WebP, BMP or GIF) in base64."""
+
+    image: _File
+
+
+@with_config(_CLOSED)
+class AudioInput(TypedDict):
+    """A sound file (WAV, FLAC, Ogg or MP3) in base64."""
+
+    audio: _File
+
+
+_SHAPES = {"text": "texts", "tokens": "words", "image": "image file", "audio": "sound file"}
+
+
+def _shape(value: Any) -> str | None:
+    """Which of the shapes below was meant."""
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, Mapping):
+        return next((name for key, name in _SHAPES.items() if key in value), None)
+    return None
+
+
+HTTPInput: TypeAlias = Annotated[
+    Annotated[_Text, Tag("a text")]
+    | Annotated[TextInput, Tag("texts")]
+    | Annotated[WordsInput, Tag("words")]
+    | Annotated[ImageInput, Tag("image file")]
+    | Annotated[AudioInput, Tag("sound file")],
+    Discriminator(
+        _shape,
+        custom_error_type="input_shape",
+        custom_error_message='must be a text, {"text": ...}, {"text": ..., "text_pair": ...}, {"tokens": [...]}, {"image": '
+        'BASE64} or {"audio": BASE64}',
+    ),
+]
+"""One input as a request may give it, bounded. What the model behind an endpoint reads is for `check`."""
+SHAPES = ("a text", *_SHAPES.values())
+"""The tags above, which are no part of a parameter's name."""
+
+
+def reads(about: Mapping[str, Any]) -> Columns:
+    """The columns that a model reads, by its facts or its modelmint.json."""
+    if about.get("inputs"):
+        return tuple(about["inputs"])
+    return SERVED[str(about["task"])].columns if about.get("task") in SERVED else TEXT
+
+
+def labels_of(about: Mapping[str, Any]) -> list[str]:
+    """What the columns of a model's outputs stand for."""
+    return [str(label) for label in about.get("labels") or about.get("tags") or ()]
+
+
+def how_of(about: Mapping[str, Any]) -> JSON:
+    """How a model's outputs become answers."""
+    if about.get("answers"):
+        return dict(about["answers"])
+    by = SERVED[str(about["task"])].by if about.get("task") in SERVED else "softmax"
+    return {"by": by, **({"entities": bool(about["entities"])} if by == "tags" else {})}
+
+
+def plain(value: Any) -> Any:
+    """``{"text": ...}`` as the bare text that it is; everything else as it was given."""
+    return value["text"] if isinstance(value, Mapping) and value.keys() == {"text"} else value
+
+
+def of_rows(rows: Mapping[str, Sequence[Any]], columns: Columns) -> list[Input]:
+    """(N,) the inputs of rows by column."""
+    if columns == TEXT:
+        return list(rows["text"])
+    if columns in FILES:
+        (name,) = columns
+        return [{name: b64encode(content).decode("ascii")} for content in rows[name]]
+    cells = zip(*(rows[name] for name in columns), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
+
+
+def to_rows(inputs: Sequence[Input], columns: Columns) -> dict[str, list[Any]]:
+    """The rows, by column, of what such a model reads."""
+    if columns == WORDS:
+        return {"tokens": [words_of(one) for one in inputs]}
+    if columns in FILES:
+        (name,) = columns
+        return {name: [content_of(one, name) for one in inputs]}
+    return {name: [one if isinstance(one, str) else one[name] for one in inputs] for name in columns}
+
+
+def content_of(one: Input, name: str) -> bytes:
+    """The bytes of an image or a recording.
+
+    Raises:
+        InputError: they are no base64, or there are none.
+    """
+    text = one if isinstance(one, str) else str(one[name])
+    try:
+        content = b64decode(text, validate=True)
+    except ValueError as error:
+        raise _no_file(name, f"other signs ({error})") from error
+    if not content:
+        raise _no_file(name, "nothing")
+    return content
+
+
+def kept(one: Input) -> Input:
+    """What of an input is kept with its prediction: of a file its size and digest, of others all."""
+    if isinstance(one, str) or not {"image", "audio"} & one.keys():
+        return one
+    (name,) = one
+    content = content_of(one, name)
+    return {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
+
+
+def words_of(one: Input) -> list[str]:
+    """The words of an input for tags: as they were given, or those of a text."""
+    return [word for word, _ in words_in(one)] if isinstance(one, str) else list(one["tokens"])
+
+
+def check(inputs: Sequence[Input], columns: Columns) -> None:
+    """Whether a model that reads these columns can read every input.
+
+    Raises:
+        InputError: it cannot; the message says what it reads.
+    """
+    wanted = [{"text"}, set(columns)] if columns in (TEXT, WORDS) else [set(columns)]
+    for at, one in enumerate(inputs):
+        given = {"text"} if isinstance(one, str) else set(one)
+        if given not in wanted:
+            raise InputError(
+                f"input[{at}]: must be {SAID[columns]}; got {' and '.join(sorted(given))}",
+                parameter="input",
+                remedy="This is what the model behind the endpoint reads.",
+            )
+
+
+def _no_file(name: str, given: str) -> InputError:
+    return InputError(
+        f"{name}: must be a file in base64; got {given}",
+        parameter=name,
+        remedy="Encode its bytes: base64 -w0 FILE.",
+    )
+
+
+def fits(one: Input, max_characters: int = MAX_TEXT_CHARACTERS) -> bool:
+    """Whether an endpoint takes an input of this size."""
+    if isinstance(one, dict) and {"image", "audio"} & one.keys():
+        return all(len(text) <= -(-MAX_FILE_BYTES // 3) * 4 for text in one.values())
+    return all(len(text) <= max_characters for text in texts_in(one))
+
+
+def texts_in(one: Input) -> list[str]:
+    """The texts of an input; words joined by spaces."""
+    if isinstance(one, str):
+        return [one]
+    return [" ".join(cell) if isinstance(cell, list) else str(cell) for cell in one.values()]
+
+
+def shown(one: Input, most: int = 200) -> str:
+    """An input in a line, for people."""
+    if isinstance(one, dict) and {"image", "audio"} & one.keys():
+        ((name, text),) = one.items()
+        return f"{name} of {len(text) * 3 // 4:,} bytes, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    texts = texts_in(one)
+    return " | ".join(text[: most // len(texts)] for text in texts)

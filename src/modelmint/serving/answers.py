@@ -1,0 +1,87 @@
+"""What a model's outputs say, as the JSON that an endpoint answers with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from modelmint.core.inputs import Input, words_of
+from modelmint.core.tags import in_letters, sureness, tagged
+from modelmint.core.types import JSON
+from modelmint.serving.runtimes import Logits
+
+SOFTMAX: JSON = {"by": "softmax"}
+
+
+def answers(
+    logits: Logits,
+    labels: Sequence[str],
+    *,
+    how: JSON = SOFTMAX,
+    all_scores: bool = False,
+    inputs: Sequence[Input] = (),
+) -> list[JSON]:
+    """What logits say of each input, by the fact `answers` of a model.
+
+    Args:
+        how: ``{"by": "softmax"}`` gives the most probable label and its probability; ``{"by": "sigmoid", "thresholds":
+            [...]}`` every label from its threshold on, the surest first; ``{"by": "identity", "mean", "scale"}`` a
+            number; ``{"by": "tags", "entities"}`` a tag a word and the entities that they make, of log probabilities a
+            word (num_words, num_labels).
+        all_scores: the score of every label too; of tags that of each word's tag.
+        inputs: what was asked, which answers may quote.
+    """
+    return ANSWERS[how["by"]](logits, labels, how, all_scores, inputs)
+
+
+def _labels(logits: Logits, labels: Sequence[str], how: JSON, all_scores: bool, _inputs: Sequence[Input]) -> list[JSON]:
+    found = []
+    for row in 1 / (1 + np.exp(-logits.astype(np.float64))):
+        order = np.argsort(-row, kind="stable")
+        given = order[(row >= np.asarray(how["thresholds"]))[order]].tolist()
+        answer: JSON = {
+            "labels": [labels[at] for at in given],
+            "label_scores": [round(float(row[at]), 6) for at in given],
+        }
+        if all_scores:
+            answer["scores"] = {label: round(float(score), 6) for label, score in zip(labels, row, strict=True)}
+        found.append(answer)
+    return found
+
+
+def _number(
+    logits: Logits, _labels: Sequence[str], how: JSON, _all_scores: bool, _inputs: Sequence[Input]
+) -> list[JSON]:
+    return [{"value": float(value)} for value in logits[:, 0].astype(np.float64) * how["scale"] + how["mean"]]
+
+
+def _one_label(
+    logits: Logits, labels: Sequence[str], _how: JSON, all_scores: bool, _inputs: Sequence[Input]
+) -> list[JSON]:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores = shifted / shifted.sum(axis=1, keepdims=True)
+    found = []
+    for row, best in zip(scores.tolist(), scores.argmax(axis=1).tolist(), strict=True):
+        answer: JSON = {"label": labels[best], "score": round(row[best], 6)}
+        if all_scores:
+            answer["scores"] = {label: round(score, 6) for label, score in zip(labels, row, strict=True)}
+        found.append(answer)
+    return found
+
+
+def _tags(logits: Logits, labels: Sequence[str], how: JSON, all_scores: bool, inputs: Sequence[Input]) -> list[JSON]:
+    found = []
+    for scores_wl, one in zip(logits, inputs, strict=True):
+        words = words_of(one)
+        answer = tagged(words, scores_wl, labels, are_entities=how["entities"])
+        if all_scores:
+            answer["tag_scores"] = [round(float(sure), 6) for sure in sureness(scores_wl, labels, answer["tags"])]
+        if isinstance(one, str):
+            answer = {"words": words, **answer, "entities": in_letters(one, answer["entities"])}
+        found.append(answer)
+    return found
+
+
+_Answer: TypeAlias = Callable[[Logits, Sequence[str], JSON, bool, Sequence[Input]], list[JSON]]
+ANSWERS: Mapping[str, _Answer] = {"softmax": _one_label, "sigmoid": _labels, "identity": _number, "tags": _tags}
+"""By the fact `answers`."""

@@ -1,0 +1,244 @@
+"""How inputs of each kind become what a model's file takes in. No PyTorch here."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelmint.core.errors import InputError
+from modelmint.core.inputs import AUDIO, IMAGE, MAX_FILES, PAIR, TEXT, WORDS, Columns, Input, content_of, words_of
+from modelmint.core.media import MAX_PIXELS, Picture, Sound, num_pixels, scaled_levels, scaled_pixels
+from modelmint.core.tags import unread
+from modelmint.core.types import JSON
+from modelmint.core.windows import Window, WordWindows
+from modelmint.serving.runtimes import Feeds, Logits
+
+TokenIds = list[int]
+Encoding: TypeAlias = Sized
+"""One input as the model reads it; its length is the number of its tokens."""
+
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+_CLICK = "UklGRigAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQQAAAAAAAEA"
+
+
+class PairIds(TokenIds):
+    """Token ids of a pair, with the segment (0 or 1) of each."""
+
+    def __init__(self, ids: Sequence[int], type_ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.type_ids = list(type_ids)
+
+
+class Reader(ABC):
+    """How inputs of one kind are read. An encoding is one piece, or several that are answered one by one."""
+
+    needs: ClassVar[tuple[str, ...]] = ("tokenizer.json", "config.json")
+    """Files of the model's folder, beside those of every model."""
+    example: Input = "one text"
+    """What such a model can read."""
+
+    @abstractmethod
+    def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
+        """`about` is the folder's modelmint.json."""
+
+    def check(self, inputs: Sequence[Input]) -> None:  # noqa: B027  # most have no bound of their own
+        """Raise an InputError where the inputs of one request are too much to read."""
+
+    @abstractmethod
+    def encode(self, inputs: Sequence[Any]) -> list[Encoding]:
+        """An encoding an input."""
+
+    @abstractmethod
+    def feeds(self, pieces: Sequence[Any]) -> Feeds:
+        """The inputs of one forward pass, by name; more than the file takes in do no harm."""
+
+    def pieces(self, encoding: Any) -> Sequence[Any]:
+        """What of it goes into a forward pass."""
+        return [encoding]
+
+    def joined(self, _encoding: Any, outputs: Sequence[Logits]) -> Logits:
+        """The outputs of its pieces as those of the input."""
+        return outputs[0]
+
+
+class TextReader(Reader):
+    """Texts or pairs, cut to what the model was trained to read."""
+
+    def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
+        self._are_pairs = columns == PAIR
+        if self._are_pairs:
+            self.example = {"text": "one text", "text_pair": "another"}
+        self._tokenizer = _tokenizer(folder, int(about["max_tokens"]))
+        self._pad_id = pad_id(folder)
+
+    def encode(self, inputs: Sequence[Any]) -> list[Encoding]:
+        if self._are_pairs:
+            encodings = self._tokenizer.encode_batch([(one["text"], one["text_pair"]) for one in inputs])
+            return [PairIds(encoding.ids, encoding.type_ids) for encoding in encodings]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(inputs))]
+
+    def feeds(self, pieces: Sequence[TokenIds]) -> Feeds:
+        return padded(pieces, [one.type_ids if isinstance(one, PairIds) else () for one in pieces], self._pad_id)
+
+
+class Sentence(Sized):
+    """A row of words in windows."""
+
+    def __init__(self, num_words: int, windows: Sequence[Window]) -> None:
+        self.num_words, self.windows = num_words, windows
+
+    def __len__(self) -> int:
+        return sum(len(window.token_ids) for window in self.windows)
+
+
+class WordReader(Reader):
+    """Rows of words, the longer ones in windows that overlap; each word is judged in one of them."""
+
+    def __init__(self, folder: Path, about: JSON, _columns: Columns) -> None:
+        self._windows = WordWindows(folder, int(about["max_tokens"]), int(about["overlap"]))
+        self._has_capitals, self._num_tags = bool(about["capitals"]), len(about["tags"])
+        self._pad_id = pad_id(folder)
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoding]:
+        rows = [words_of(one) for one in inputs]
+        windows: list[list[Window]] = [[] for _ in rows]
+        for window in self._windows.of(rows):
+            windows[window.row].append(window)
+        return [Sentence(len(row), some) for row, some in zip(rows, windows, strict=True)]
+
+    def pieces(self, encoding: Sentence) -> Sequence[Window]:
+        return encoding.windows
+
+    def feeds(self, pieces: Sequence[Window]) -> Feeds:
+        types = [one.capitals if self._has_capitals else () for one in pieces]
+        return padded([one.token_ids for one in pieces], types, self._pad_id)
+
+    def joined(self, encoding: Sentence, outputs: Sequence[Logits]) -> Logits:
+        """(num_words, num_tags) log probabilities."""
+        scores_wl = unread(encoding.num_words, self._num_tags)
+        for window, logits_tl in zip(encoding.windows, outputs, strict=True):
+            found_tl = logits_tl[window.places]
+            found_tl = found_tl - found_tl.max(axis=1, keepdims=True)
+            scores_wl[window.words] = found_tl - np.log(np.exp(found_tl).sum(axis=1, keepdims=True))
+        return scores_wl
+
+
+class Decoded(Sized):
+    """An image or a recording as numbers; it has no tokens."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return 0
+
+
+class FileReader(Reader):
+    """Images or recordings, decoded and scaled as in training (`core.media`)."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    name: str
+
+    def __init__(self, _folder: Path, about: JSON, _columns: Columns) -> None:
+        self._mean, self._std = about["mean"], about["std"]
+
+    @abstractmethod
+    def read(self, content: bytes) -> NDArray[Any]:
+        """An array, of one size for all; a DataError where it cannot be decoded."""
+
+    @abstractmethod
+    def scaled(self, arrays: NDArray[Any]) -> NDArray[Any]:
+        """What the network takes in, (num_files, c, h, w)."""
+
+    def check(self, inputs: Sequence[Input]) -> None:
+        if len(inputs) > MAX_FILES:
+            raise _too_much(f"at most {MAX_FILES} files; got {len(inputs)}")
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoding]:
+        return [Decoded(self.read(content_of(one, self.name))) for one in inputs]
+
+    def feeds(self, pieces: Sequence[Decoded]) -> Feeds:
+        return {"pixels": self.scaled(np.stack([one.array for one in pieces]))}
+
+
+class PictureReader(FileReader):
+    name = "image"
+
+    def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
+        super().__init__(folder, about, columns)
+        self.example = {"image": _PIXEL}
+        self._picture = Picture.from_json(about["picture"])
+
+    def check(self, inputs: Sequence[Input]) -> None:
+        super().check(inputs)
+        together = sum(num_pixels(content_of(one, self.name)) for one in inputs)
+        if together > MAX_PIXELS:
+            raise _too_much(f"images of at most {MAX_PIXELS:,} pixels together; got {together:,}")
+
+    def read(self, content: bytes) -> NDArray[Any]:
+        return self._picture.read(content)
+
+    def scaled(self, arrays: NDArray[Any]) -> NDArray[Any]:
+        return scaled_pixels(arrays, self._mean, self._std)
+
+
+class SoundReader(FileReader):
+    name = "audio"
+
+    def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
+        super().__init__(folder, about, columns)
+        self.example = {"audio": _CLICK}
+        self._sound = Sound.from_json(about["sound"])
+
+    def read(self, content: bytes) -> NDArray[Any]:
+        return self._sound.read(content)
+
+    def scaled(self, arrays: NDArray[Any]) -> NDArray[Any]:
+        return scaled_levels(arrays, self._mean, self._std)
+
+
+READERS: Mapping[Columns, type[Reader]] = {
+    TEXT: TextReader,
+    PAIR: TextReader,
+    WORDS: WordReader,
+    IMAGE: PictureReader,
+    AUDIO: SoundReader,
+}
+"""By the columns that a model reads."""
+
+
+def _too_much(allowed: str) -> InputError:
+    return InputError(
+        f"input: must be {allowed}", parameter="input", remedy="Make them smaller, or send them in several requests."
+    )
+
+
+def padded(ids: Sequence[Sequence[int]], type_ids: Iterable[Sequence[int]], pad: int) -> Feeds:
+    """Token ids, mask and types of tokens, each of shape (pieces, length of the longest)."""
+    shape = (len(ids), max(1, *map(len, ids)))
+    ids_nt, mask_nt, types_nt = np.full(shape, pad, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for row, (one, types) in enumerate(zip(ids, type_ids, strict=True)):
+        ids_nt[row, : len(one)] = one
+        mask_nt[row, : len(one)] = 1
+        types_nt[row, : len(types)] = types
+    return {"input_ids": ids_nt, "attention_mask": mask_nt, "token_type_ids": types_nt}
+
+
+def pad_id(folder: Path) -> int:
+    """The token that fills up a batch."""
+    config: Mapping[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return int(config.get("pad_token_id") or 0)
+
+
+def _tokenizer(folder: Path, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()  # padded here, to the longest of the batch
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer

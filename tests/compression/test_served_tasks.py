@@ -1,0 +1,69 @@
+"""Every task that an endpoint answers: trained, exported, served by the real server, and the same as what was trained."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelmint.catalog.drafts import StagingDesk
+from modelmint.compression.variants import Given, Workshop
+from modelmint.core.inputs import SERVED
+from modelmint.core.stage import StageContext
+from modelmint.core.types import JSON
+from modelmint.evaluation.parity import ParityInputs, ParitySpec, parity
+from tests.tiny_base import questions, write_base
+from tests.tiny_spans import sentences
+from tests.tiny_texts import numbers, pairs, sets, with_pair_template
+from tests.training.tasks.made import fit, rows_of
+from tests.training.tasks.media import pictures, recordings
+
+ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "text-classification": questions,
+    "text-pair-classification": pairs,
+    "multi-label-classification": sets,
+    "text-regression": numbers,
+    "token-classification": sentences,
+    "image-classification": pictures,
+    "audio-classification": recordings,
+}
+TEXTS = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "head_learning_rate": 1e-2, "max_tokens": 24}
+FILES = {"architecture": {"name": "cnn", "width": 8, "num_stages": 2}, "epochs": 2, "batch_size": 16}
+FORMS = [(task, "onnx-fp32") for task in ROWS] + [
+    ("token-classification", "onnx-int8-static"),
+    ("image-classification", "onnx-int8-static"),
+    ("audio-classification", "onnx-int8-static"),
+]
+
+
+def test_every_task_that_is_served_is_tried() -> None:
+    assert set(ROWS) == set(SERVED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "form"), FORMS)
+def test_a_task_passes_parity_through_the_real_endpoint(
+    task: str, form: str, context: StageContext, desk: StagingDesk, tmp_path: Path
+) -> None:
+    facts = judged(task, form, dataclasses.replace(context, num_threads=1), desk, tmp_path)
+    assert (facts["refused"], facts["exact"]["differences"]) == ([], [])
+    assert facts["adversarial"]["num_refused_as_must"] == 1
+    if form == "onnx-fp32":
+        assert (facts["agreement"], facts["adversarial"]["agreement"]) == (1.0, 1.0)
+
+
+def judged(task: str, form: str, ctx: StageContext, desk: StagingDesk, work: Path) -> JSON:
+    """The facts of parity of a model of few rows in this form."""
+    rows = ROWS[task]
+    spec: dict[str, Any] = FILES
+    if task.split("-", maxsplit=1)[0] not in ("image", "audio"):
+        base = with_pair_template(write_base(work / "base", num_spare_tokens=5))
+        spec = {**TEXTS, "base": str(base)}
+    model = fit(ctx, desk, task, rows(60), rows(30, seed=9), **spec).model
+    train, test = rows_of(desk, "train", task, rows(60)), rows_of(desk, "test", task, rows(60, seed=4))
+    workshop = Workshop(model, ctx, Given(train=train))
+    variant = workshop.lay_down(form, workshop.make(form))
+    limits = ParitySpec(adversarial_rows=40, min_agreement=0.9, max_accuracy_drop=0.1)
+    facts: JSON = parity(limits, ParityInputs(model=model, variant=variant, test=test), ctx).parity.facts
+    return facts
