@@ -14,7 +14,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON
 from modelmint.evaluation.parity import ParityInputs, ParitySpec, parity
 from tests.tiny_base import questions, write_base
-from tests.tiny_spans import sentences
+from tests.tiny_spans import asked, sentences
 from tests.tiny_texts import numbers, pairs, sets, with_pair_template
 from tests.training.tasks.made import fit, rows_of
 from tests.training.tasks.media import pictures, recordings
@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "multi-label-classification": sets,
     "text-regression": numbers,
     "token-classification": sentences,
+    "question-answering": asked,
     "image-classification": pictures,
     "audio-classification": recordings,
 }
@@ -32,6 +33,7 @@ TEXTS = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "head_learning_rat
 FILES = {"architecture": {"name": "cnn", "width": 8, "num_stages": 2}, "epochs": 2, "batch_size": 16}
 FORMS = [(task, "onnx-fp32") for task in ROWS] + [
     ("token-classification", "onnx-int8-static"),
+    ("question-answering", "onnx-int8-static"),
     ("image-classification", "onnx-int8-static"),
     ("audio-classification", "onnx-int8-static"),
 ]

@@ -10,6 +10,7 @@ from modelmint.core.inputs import (
     IMAGE,
     MAX_FILE_BYTES,
     PAIR,
+    QUESTION,
     TEXT,
     WORDS,
     Columns,
@@ -27,6 +28,7 @@ ROWS: dict[Columns, dict[str, list[Any]]] = {
     TEXT: {"text": ["a", "b"]},
     PAIR: {"text": ["a", "b"], "text_pair": ["c", "d"]},
     WORDS: {"tokens": [["a", "b"], []]},
+    QUESTION: {"question": ["a", "b"], "context": ["c", ""]},
     IMAGE: {"image": [b"\x00", b"\xff\x01"]},
     AUDIO: {"audio": [b"RIFF", b"x"]},
 }

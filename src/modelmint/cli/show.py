@@ -135,6 +135,8 @@ def _answered(prediction: Body) -> tuple[str, str]:
         said = [(f"{one['text']} ({one['type']})", one["score"]) for one in prediction["entities"]]
     elif "labels" in prediction:
         said = list(zip(prediction["labels"], prediction["label_scores"], strict=True))
+    elif "answer" in prediction:
+        said = [(prediction["answer"] or "(none)", prediction["score"])]
     elif "value" in prediction:
         return f"{prediction['value']:g}", ""
     else:

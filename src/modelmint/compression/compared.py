@@ -119,6 +119,8 @@ def _asked(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) ->
 
 
 def _said(answer: Mapping[str, Any]) -> Any:
+    if "answer" in answer:
+        return answer["answer"]
     if "tags" in answer:
         return answer["tags"]
     return sorted(answer["labels"]) if "labels" in answer else answer["label"]

@@ -25,6 +25,7 @@ Columns: TypeAlias = tuple[str, ...]
 TEXT: Columns = ("text",)
 PAIR: Columns = ("text", "text_pair")
 WORDS: Columns = ("tokens",)
+QUESTION: Columns = ("question", "context")
 IMAGE: Columns = ("image",)
 AUDIO: Columns = ("audio",)
 FILES = (IMAGE, AUDIO)
@@ -52,6 +53,9 @@ SERVED: Mapping[str, Served] = {
     "text-regression": Served(by="identity"),
     "text-pair-classification": Served(columns=PAIR),
     "token-classification": Served(columns=WORDS, by="tags", says=("tags", "entities", "overlap", "capitals")),
+    "question-answering": Served(
+        columns=QUESTION, by="span", says=("overlap", "max_question_tokens", "max_answer_tokens", "can_be_none")
+    ),
     "image-classification": Served(columns=IMAGE, says=("picture", "mean", "std")),
     "audio-classification": Served(columns=AUDIO, says=("sound", "mean", "std")),
 }
@@ -60,6 +64,7 @@ SAID: Mapping[Columns, str] = {
     TEXT: "one text: `text`",
     PAIR: "two texts: `text` and `text_pair`",
     WORDS: "words: `tokens`, or a text",
+    QUESTION: "a question of a text: `question` and `context`",
     IMAGE: "an image: `image`, a file in base64",
     AUDIO: "a recording: `audio`, a file in base64",
 }
@@ -90,6 +95,14 @@ class WordsInput(TypedDict):
     tokens: Annotated[list[_Text], Field(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_bounded)]
 
 
+@with_config(_CLOSED)
+class QuestionInput(TypedDict):
+    """A question, and the text that its answer is cut from."""
+
+    question: _Text
+    context: _Text
+
+
 _File = Annotated[str, Field(max_length=-(-MAX_FILE_BYTES // 3) * 4, json_schema_extra={"contentEncoding": "base64"})]
 
 
@@ -107,7 +120,13 @@ class AudioInput(TypedDict):
     audio: _File
 
 
-_SHAPES = {"text": "texts", "tokens": "words", "image": "image file", "audio": "sound file"}
+_SHAPES = {
+    "text": "texts",
+    "tokens": "words",
+    "question": "question of a text",
+    "image": "image file",
+    "audio": "sound file",
+}
 
 
 def _shape(value: Any) -> str | None:
@@ -123,13 +142,14 @@ HTTPInput: TypeAlias = Annotated[
     Annotated[_Text, Tag("a text")]
     | Annotated[TextInput, Tag("texts")]
     | Annotated[WordsInput, Tag("words")]
+    | Annotated[QuestionInput, Tag("question of a text")]
     | Annotated[ImageInput, Tag("image file")]
     | Annotated[AudioInput, Tag("sound file")],
     Discriminator(
         _shape,
         custom_error_type="input_shape",
-        custom_error_message='must be a text, {"text": ...}, {"text": ..., "text_pair": ...}, {"tokens": [...]}, {"image": '
-        'BASE64} or {"audio": BASE64}',
+        custom_error_message='must be a text, {"text": ...}, {"text": ..., "text_pair": ...}, {"tokens": [...]}, {"question": '
+        '..., "context": ...}, {"image": BASE64} or {"audio": BASE64}',
     ),
 ]
 """One input as a request may give it, bounded. What the model behind an endpoint reads is for `check`."""
@@ -154,7 +174,8 @@ def how_of(about: Mapping[str, Any]) -> JSON:
     if about.get("answers"):
         return dict(about["answers"])
     by = SERVED[str(about["task"])].by if about.get("task") in SERVED else "softmax"
-    return {"by": by, **({"entities": bool(about["entities"])} if by == "tags" else {})}
+    needed = {"tags": "entities", "span": "can_be_none"}.get(by)
+    return {"by": by, **({needed: bool(about[needed])} if needed else {})}
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from modelmint.core.types import JSON
 from modelmint.evaluation.adversarial import TOO_LONG, Odd
 from modelmint.evaluation.exact import Exact
 from modelmint.evaluation.gates import Gate, judge
+from modelmint.evaluation.metrics.answers import best, exact
 from modelmint.evaluation.replay import Replay
 from modelmint.evaluation.rows import Rows
 from modelmint.evaluation.sides import Apart, Side, alike
@@ -177,12 +178,16 @@ def _accuracies(compared: Compared) -> dict[str, float]:
     if compared.how["by"] == "identity" or not compared.of_rows:
         return {}
     truth = compared.rows.truth
-    right = alike if compared.how["by"] == "tags" else operator.eq
+    right: Any = {"tags": alike, "span": _is_right}.get(compared.how["by"], operator.eq)
     shares = [
         float(np.mean([right(side.names[at], truth[at]) for at in compared.of_rows]))
         for side in (compared.trained, compared.served)
     ]
     return {"accuracy_model": shares[0], "accuracy_served": shares[1], "accuracy_drop": shares[0] - shares[1]}
+
+
+def _is_right(name: str | None, several: Sequence[str]) -> float:
+    return best(exact, name or "", several)
 
 
 def _adversarial(compared: Compared, odd: Apart) -> JSON:

@@ -13,6 +13,9 @@ from modelmint.core.forms import FORMS, form_of
 from modelmint.core.inputs import SERVED, Input, of_rows
 from modelmint.core.tags import repaired
 from modelmint.core.types import Dataset
+from modelmint.evaluation.metrics.answers import right_answers
+
+ANSWERS = "question-answering"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +41,13 @@ class Rows:
         table = tables.read(dataset, ["_row", *names])
         table = drawn(table, table.num_rows if limit is None else limit, seed)
         columns = {name: table.column(name).to_pylist() for name in ("_row", *names)}
-        num_empty = sum(any(cell is None for cell in cells) for cells in zip(*columns.values(), strict=True))
+        if task == ANSWERS:  # a row may have no answer, or several
+            columns["answer"] = [answer or "" for answer in columns["answer"]]
+            if "answers" in tables.column_names(dataset):
+                columns["answers"] = tables.read(dataset, ["_row", "answers"]).column("answers").to_pylist()
+        num_empty = sum(
+            any(cell is None for cell in cells) for cells in zip(*(columns[name] for name in names), strict=True)
+        )
         if num_empty:
             raise _unfit(role, names, f"{num_empty} rows without one of them")
         return cls(task=task, columns=columns)
@@ -58,7 +67,9 @@ class Rows:
 
     @property
     def truth(self) -> list[Any]:
-        """What each should be answered with: a label, sorted labels, tags, or a number."""
+        """What each should be answered with: a label, sorted labels, tags, a number, or the answers that are right."""
+        if self.task == ANSWERS:
+            return right_answers(self.columns)
         cells = self.columns[truth_of(self.task)[0]]
         how: Any = {"classes": sorted, "tags": lambda tags: repaired(tags)[0]}.get(FORMS[self.task].predicts)
         return [how(cell) for cell in cells] if how else cells
@@ -73,7 +84,7 @@ def drawn(table: pa.Table, limit: int, seed: int) -> pa.Table:
 
 def truth_of(task: str) -> tuple[str, ...]:
     """The columns that say what is right."""
-    label = FORMS[task].label
+    label = "answer" if task == ANSWERS else FORMS[task].label
     return (label,) if label is not None else ()
 
 

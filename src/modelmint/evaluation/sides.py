@@ -110,6 +110,8 @@ def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Sid
         scores = opened.scores(rows)
         given = [decode(row_wl, opened.tags, are_entities=how["entities"]) for row_wl in scores]
         return Side(names=[tags for tags, _ in given], scores_nl=_padded([sure_w for _, sure_w in given]))
+    if how["by"] == "span":
+        return _spans(opened.predict(rows))
     answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
     if how["by"] == "identity":
         return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)
@@ -135,6 +137,8 @@ def served_side(answers: Sequence[JSON | None], labels: Sequence[str], how: JSON
         values = [None if answer is None else answer.get("value") for answer in answers]
         column = [np.nan if value is None else (value - how["mean"]) / how["scale"] for value in values]
         return Side(names=values, scores_nl=np.asarray(column, dtype=np.float64).reshape(-1, 1))
+    if how["by"] == "span":
+        return _spans(answers)
     if how["by"] == "tags":
         tags = [None if answer is None else answer["tags"] for answer in answers]
         return Side(names=tags, scores_nl=_padded([answer and answer.get("tag_scores") for answer in answers]))
@@ -187,6 +191,12 @@ def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
     best_n = np.argmax(np.nan_to_num(other.scores_nl, nan=-1.0), axis=1)
     theirs_n = np.take_along_axis(one.scores_nl, best_n[:, None], axis=1)[:, 0]
     return np.asarray(known_n & (one.scores_nl.max(axis=1) - theirs_n <= UNDECIDED), dtype=bool)
+
+
+def _spans(answers: Sequence[JSON | None]) -> Side:
+    scores = [np.nan if answer is None else float(answer["score"]) for answer in answers]
+    names = [None if answer is None else answer["answer"] for answer in answers]
+    return Side(names=names, scores_nl=np.asarray(scores, dtype=np.float64).reshape(-1, 1))
 
 
 def _widened(scores_nl: Floats, width: int) -> Floats:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from modelmint.core.inputs import Input, words_of
+from modelmint.core.spans import said
 from modelmint.core.tags import in_letters, sureness, tagged
 from modelmint.core.types import JSON
 from modelmint.serving.runtimes import Logits
@@ -27,7 +28,8 @@ def answers(
         how: ``{"by": "softmax"}`` gives the most probable label and its probability; ``{"by": "sigmoid", "thresholds":
             [...]}`` every label from its threshold on, the surest first; ``{"by": "identity", "mean", "scale"}`` a
             number; ``{"by": "tags", "entities"}`` a tag a word and the entities that they make, of log probabilities a
-            word (num_words, num_labels).
+            word (num_words, num_labels); ``{"by": "span", "can_be_none"}`` an answer cut from a context, of
+            `core.spans.best_span`.
         all_scores: the score of every label too; of tags that of each word's tag.
         inputs: what was asked, which answers may quote.
     """
@@ -82,6 +84,17 @@ def _tags(logits: Logits, labels: Sequence[str], how: JSON, all_scores: bool, in
     return found
 
 
+def _span(logits: Logits, _labels: Sequence[str], how: JSON, _all_scores: bool, inputs: Sequence[Input]) -> list[JSON]:
+    contexts = [str(one["context"]) for one in inputs if isinstance(one, dict)]
+    return [said(row_4, one, can_be_none=how["can_be_none"]) for row_4, one in zip(logits, contexts, strict=True)]
+
+
 _Answer: TypeAlias = Callable[[Logits, Sequence[str], JSON, bool, Sequence[Input]], list[JSON]]
-ANSWERS: Mapping[str, _Answer] = {"softmax": _one_label, "sigmoid": _labels, "identity": _number, "tags": _tags}
+ANSWERS: Mapping[str, _Answer] = {
+    "softmax": _one_label,
+    "sigmoid": _labels,
+    "identity": _number,
+    "tags": _tags,
+    "span": _span,
+}
 """By the fact `answers`."""

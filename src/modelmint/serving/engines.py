@@ -119,7 +119,7 @@ def open_engine(folder: Path, num_threads: int) -> Engine:
         )
     engine = OnnxEngine(folder, num_threads)
     given = engine.predict([engine.reader.example]).shape
-    num_outputs = 1 if engine.how["by"] == "identity" else len(engine.labels)
+    num_outputs = {"identity": 1, "span": 4}.get(engine.how["by"], len(engine.labels))
     if (given[0], given[-1]) != (1, num_outputs):
         raise IntegrityError(
             f"variant: {len(engine.labels)} labels need logits of shape (1, {num_outputs}); got {given}",

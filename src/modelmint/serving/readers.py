@@ -10,11 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmint.core.errors import InputError
-from modelmint.core.inputs import AUDIO, IMAGE, MAX_FILES, PAIR, TEXT, WORDS, Columns, Input, content_of, words_of
+from modelmint.core.inputs import (
+    AUDIO,
+    IMAGE,
+    MAX_FILES,
+    PAIR,
+    QUESTION,
+    TEXT,
+    WORDS,
+    Columns,
+    Input,
+    content_of,
+    words_of,
+)
 from modelmint.core.media import MAX_PIXELS, Picture, Sound, num_pixels, scaled_levels, scaled_pixels
+from modelmint.core.spans import best_span
 from modelmint.core.tags import unread
 from modelmint.core.types import JSON
-from modelmint.core.windows import Window, WordWindows
+from modelmint.core.windows import Passage, PassageWindows, Window, WordWindows
 from modelmint.serving.runtimes import Feeds, Logits
 
 TokenIds = list[int]
@@ -128,6 +141,47 @@ class WordReader(Reader):
         return scores_wl
 
 
+class Question(Sized):
+    """A question with the windows of its context."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.passages = passages
+
+    def __len__(self) -> int:
+        return sum(len(passage.token_ids) for passage in self.passages)
+
+
+class PassageReader(Reader):
+    """Questions with contexts, the longer ones in windows that overlap; of all its windows the best span is taken."""
+
+    def __init__(self, folder: Path, about: JSON, _columns: Columns) -> None:
+        self.example = {"question": "which", "context": "one text"}
+        self._windows = PassageWindows(
+            folder,
+            int(about["max_tokens"]),
+            overlap=int(about["overlap"]),
+            max_question_tokens=int(about["max_question_tokens"]),
+        )
+        self._max_answer_tokens, self._pad_id = int(about["max_answer_tokens"]), pad_id(folder)
+
+    def encode(self, inputs: Sequence[Any]) -> list[Encoding]:
+        rows: list[list[Passage]] = [[] for _ in inputs]
+        for passage in self._windows.of([one["question"] for one in inputs], [one["context"] for one in inputs]):
+            rows[passage.row].append(passage)
+        return [Question(row) for row in rows]
+
+    def pieces(self, encoding: Question) -> Sequence[Passage]:
+        return encoding.passages
+
+    def feeds(self, pieces: Sequence[Passage]) -> Feeds:
+        return padded([one.token_ids for one in pieces], [one.type_ids for one in pieces], self._pad_id)
+
+    def joined(self, encoding: Question, outputs: Sequence[Logits]) -> Logits:
+        """(4,) see `core.spans.best_span`."""
+        cut = [one[: len(passage.token_ids)] for one, passage in zip(outputs, encoding.passages, strict=True)]
+        return best_span(cut, encoding.passages, max_answer_tokens=self._max_answer_tokens)
+
+
 class Decoded(Sized):
     """An image or a recording as numbers; it has no tokens."""
 
@@ -206,6 +260,7 @@ READERS: Mapping[Columns, type[Reader]] = {
     TEXT: TextReader,
     PAIR: TextReader,
     WORDS: WordReader,
+    QUESTION: PassageReader,
     IMAGE: PictureReader,
     AUDIO: SoundReader,
 }

@@ -3,9 +3,7 @@
 Shapes: b windows of a batch, t tokens of its longest one, c tokens of the context in a window.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelmint.core.spans import best_span, said
 from modelmint.core.types import JSON
 from modelmint.core.windows import Passage, PassageWindows
 from modelmint.training.batches import pad_batch
@@ -75,26 +74,14 @@ def answers(
     Args:
         logits: (t, 2) of each passage.
     """
-    found: list[tuple[float, JSON]] = [(-math.inf, _nothing(1.0))] * len(contexts)
+    rows: list[tuple[list[Floats], list[Passage]]] = [([], []) for _ in contexts]
     for logits_t2, passage in zip(logits, passages, strict=True):
-        if not passage.offsets:
-            continue
-        sure_t2 = logits_t2 - np.log(np.exp(logits_t2).sum(axis=0))
-        inside_c2 = sure_t2[passage.place : passage.place + len(passage.offsets)]
-        spans_cc = inside_c2[:, :1] + inside_c2[:, 1] + _band(len(inside_c2), max_answer_tokens)
-        first, last = divmod(int(spans_cc.argmax()), len(inside_c2))
-        nowhere = float(sure_t2[0].sum())
-        gain = float(spans_cc[first, last]) - nowhere
-        if gain <= found[passage.row][0]:
-            continue
-        start, end = passage.offsets[first][0], passage.offsets[last][1]
-        answer = {
-            "answer": contexts[passage.row][start:end],
-            "answer_start": start,
-            "score": round(math.exp(float(spans_cc[first, last])), 6),
-        }
-        found[passage.row] = gain, _nothing(math.exp(nowhere)) if can_be_none and gain < 0 else answer
-    return [answer for _, answer in found]
+        rows[passage.row][0].append(logits_t2)
+        rows[passage.row][1].append(passage)
+    return [
+        said(best_span(*row, max_answer_tokens=max_answer_tokens), context, can_be_none=can_be_none)
+        for row, context in zip(rows, contexts, strict=True)
+    ]
 
 
 def span_logits(
@@ -147,15 +134,3 @@ def inputs_of(
 def has_types(config: Any) -> bool:
     """Whether the encoder tells a first text's tokens from a second's."""
     return int(getattr(config, "type_vocab_size", 0) or 0) > 1
-
-
-def _nothing(score: float) -> JSON:
-    return {"answer": "", "answer_start": None, "score": round(score, 6)}
-
-
-@lru_cache(maxsize=512)
-def _band(size: int, max_answer_tokens: int) -> Floats:
-    """(c, c) 0 where a span may begin and end, -inf elsewhere."""
-    ones = np.ones((size, size), bool)
-    allowed = np.triu(ones) & np.tril(ones, max_answer_tokens - 1)
-    return np.where(allowed, np.float32(0), np.float32(-np.inf))
