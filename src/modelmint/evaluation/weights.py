@@ -188,6 +188,8 @@ def _along(part: Floats, shape: tuple[int, ...]) -> Floats:
     """A scale a tensor, a column, or a row, so that it can be multiplied with the weights."""
     if part.size == 1:
         return part.reshape((1,) * len(shape))
+    if part.shape == (shape[0], *(1,) * (len(shape) - 1)):  # a scale a row says so, also where the weights are square
+        return part
     if len(shape) == 2 and part.size == shape[1]:
         return part.reshape(1, -1)
     return part.reshape((-1, *(1,) * (len(shape) - 1)))

@@ -221,6 +221,8 @@ class FileReader(Reader):
 
 
 class PictureReader(FileReader):
+    """Images: PNG, JPEG and what else `core.media` decodes, in the size and the colours of training."""
+
     name = "image"
 
     def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
@@ -242,6 +244,8 @@ class PictureReader(FileReader):
 
 
 class SoundReader(FileReader):
+    """Recordings, as the spectra of training."""
+
     name = "audio"
 
     def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
