@@ -114,8 +114,8 @@ def learner(
         shutil.rmtree(context.scratch)
         context.scratch.mkdir()
         inputs = TrainInputs(
-            train=_dataset(context, task, "train", rows),
-            validation=_dataset(context, task, "validation", validation if held_out is None else held_out),
+            train=rows_of(context, task, "train", rows),
+            validation=rows_of(context, task, "validation", validation if held_out is None else held_out),
             start=start,
         )
         given = dataclasses.replace(context, **{"num_threads": 1, **(context_changes or {})})
@@ -124,7 +124,7 @@ def learner(
     return run
 
 
-def _dataset(context: StageContext, task: str, name: str, rows: list[dict[str, Any]]) -> Dataset:
+def rows_of(context: StageContext, task: str, name: str, rows: list[dict[str, Any]]) -> Dataset:
     schema = pa.schema([pa.field("_row", pa.string()), *FORMS[task].columns])
     numbered = [{"_row": f"{name}{at}", **row} for at, row in enumerate(rows)]
     return context.desk.dataset(name, pa.Table.from_pylist(numbered, schema=schema), facts={"task": task})

@@ -39,7 +39,10 @@ def made(model: Model, context: StageContext, desk: StagingDesk) -> Made:
 
     def run(**spec: Any) -> CompressOutputs:
         inputs = CompressInputs(
-            model=model, validation=dataset("validation", 210, 5), test=dataset("test", 30, 6), train=None
+            model=model,
+            validation=dataset("validation", 210, 5),
+            test=dataset("test", 30, 6),
+            train=dataset("train", 60, 4),
         )
         given = CompressSpec(**{"timed_rows": 2, **spec})
         return compress(given, inputs, dataclasses.replace(context, num_threads=1))
@@ -57,6 +60,14 @@ def test_every_form_is_tried_measured_and_one_is_chosen(made: Made) -> None:
     assert exact["size_bytes"] > others[0]["size_bytes"] > others[-1]["size_bytes"]
     assert outputs.variant.facts["variant"] == facts["chosen"]
     open_writer(outputs.variant.files.folder(), num_threads=1)
+
+
+def test_a_smaller_body_is_written_and_measured_like_the_model(made: Made) -> None:
+    bodies = {"epochs": 3, "learning_rate": 1e-2, "max_new_tokens": 12}
+    gates = {"agreement": ">= 0.9", "accuracy_drop": "<= 10"}
+    outputs = made(**{"try": ["layers-1/genai-fp32"], "bodies": bodies, "gates": gates})
+    assert outputs.variant.facts["body"] == "layers-1"
+    assert outputs.compression.facts["variants"][0]["failures"] == []
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "openvino-int8"])

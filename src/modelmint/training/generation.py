@@ -16,10 +16,11 @@ from modelmint.core.sampling import Sampling
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Continuation:
-    """The new tokens, without the one that ended them; `stopped` is False where `max_new_tokens` ended them."""
+    """The new tokens, without the one that ended them (`end_id`); `stopped` is False where `max_new_tokens` did."""
 
     ids: list[int]
     stopped: bool
+    end_id: int | None = None
 
 
 def generate(
@@ -137,4 +138,4 @@ def _generator(prompt: Sequence[int], seed: int) -> torch.Generator:
 
 def _until_stop(ids: Sequence[int], stop_ids: Sequence[int]) -> Continuation:
     end = next((at for at, token_id in enumerate(ids) if token_id in stop_ids), None)
-    return Continuation(ids=list(ids[:end]), stopped=end is not None)
+    return Continuation(ids=list(ids[:end]), stopped=end is not None, end_id=None if end is None else ids[end])

@@ -22,7 +22,7 @@ BODIES: dict[str, str] = {
     "layers-N": "N of the layers, trained again to answer as the whole model does",
     "neurons-P": "P per cent of the neurons of each feed-forward pair, trained again likewise",
     "static": "a vector a token and a pair of tokens, their mean, one linear layer; trained to answer as the model does",
-    "base-NAME": "another base (`text-cnn`, `lstm`, `transformer` or one of the catalogue), trained likewise",
+    "base-NAME": "another base (`text-cnn`, `lstm`, `transformer` or one of the catalogue; of chats `transformer`), trained likewise",
 }
 """Name pattern, and what it keeps of the model."""
 
@@ -36,6 +36,8 @@ class BodyOptions(Spec):
     """The peak learning rate; null is the body's own."""
     temperature: float = Field(default=1.0, ge=0.1, le=100)
     """What both models' logits are divided by: higher teaches more of how alike the wrong labels are."""
+    max_new_tokens: int = Field(default=256, ge=1, le=8_192)
+    """Chats: an answer that the trained model writes is cut there, and then left out."""
     state_weight: float = Field(default=1.0, ge=0, le=1_000)
     """How much the mean states of the layers count beside the answers, where both models are as wide."""
 

@@ -8,7 +8,7 @@ Neural Network Pruning (2019).
 Shapes: b rows of a batch, t tokens, d width, f neurons between the two matrices of a layer, l labels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelmint.core.errors import InputError
-from modelmint.training.tasks.pooled_model import MeanPoolClassifier
-
-Inputs = dict[str, Tensor]
-"""What a model reads of a batch."""
 
 
 def layers_of(encoder: Any) -> tuple[str, nn.ModuleList]:
@@ -37,21 +33,19 @@ def layers_of(encoder: Any) -> tuple[str, nn.ModuleList]:
     if len(lists) == 1:
         return lists[0]
     raise InputError(
-        f"try: layers and neurons can be taken out of an encoder whose layers stand in one list; "
+        f"try: layers and neurons can be taken out of a model whose layers stand in one list; "
         f"{encoder.config.model_type} has {len(lists)} lists of {encoder.config.num_hidden_layers}",
         parameter="try",
         remedy="Leave `layers-N` and `neurons-P` out of compress.try for this model.",
     )
 
 
-def neuron_importance(
-    model: MeanPoolClassifier,
-    downs: Sequence[nn.Linear],
-    batches: Sequence[Inputs],
-    by: str,
-    check: Callable[[], None],
-) -> list[Tensor]:
-    """Of each of `downs`, the second matrix of a feed-forward pair: (f,) the importance of what it takes in."""
+def neuron_importance(losses: Iterable[Tensor], downs: Sequence[nn.Linear], check: Callable[[], None]) -> list[Tensor]:
+    """Of each of `downs`, the second matrix of a feed-forward pair: (f,) the importance of what it takes in.
+
+    Args:
+        losses: of batches of rows, each computed when it is asked for.
+    """
     kept: list[Tensor] = []
 
     def note(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
@@ -60,19 +54,19 @@ def neuron_importance(
 
     sums = [torch.zeros(down.in_features, dtype=torch.float64) for down in downs]
     hooks = [down.register_forward_pre_hook(note) for down in downs]
-    for batch in batches:
+    for loss in losses:
         check()
-        kept.clear()
-        _loss(model(**batch), by).backward()
+        loss.backward()
         moved = [(state_btf * state_btf.grad).sum(dim=1).abs().sum(dim=0) for state_btf in kept]
         sums = [total_f + one_f.detach().double().cpu() for total_f, one_f in zip(sums, moved, strict=True)]
+        kept.clear()
     for hook in hooks:
         hook.remove()
     return sums
 
 
-def _loss(logits_bl: Tensor, by: str) -> Tensor:
-    """The sum over rows of the loss of the answers that are given."""
+def answer_loss(logits_bl: Tensor, by: str) -> Tensor:
+    """() the sum over rows of the loss of the answers that are given."""
     if by == "softmax":
         return functional.cross_entropy(logits_bl, logits_bl.detach().argmax(dim=1), reduction="sum")
     if by == "sigmoid":

@@ -9,7 +9,7 @@ from modelmint.compression.bodies.step import Step, texts_of
 from modelmint.core.errors import InputError
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON
-from modelmint.training.tasks.table import read_about
+from modelmint.training.tasks.table import TASKS, read_about
 
 
 def make(step: str, name: str, folder: Path, given: BodyInputs, ctx: StageContext, output: Path) -> None:
@@ -32,14 +32,41 @@ def make(step: str, name: str, folder: Path, given: BodyInputs, ctx: StageContex
     facts_path(output).write_text(facts, encoding="utf-8")  # last: it says that the folder is whole
 
 
+def _writes(work: Step) -> bool:
+    """Whether it is of a model that writes.
+
+    Raises:
+        InputError: it writes, but not what can be taught here.
+    """
+    task = str(work.about["task"])
+    if TASKS[task].served == "generation" and task != "chat":
+        raise InputError(
+            f"try: of models that write a smaller body can be made for chat; got one for {task}",
+            parameter="try",
+            remedy="Leave bodies out of compress.try for this model.",
+        )
+    return task == "chat"
+
+
 def _trimmed(work: Step, output: Path) -> JSON:
     from modelmint.compression.bodies.vocabulary import trim_vocabulary
+
+    if _writes(work):
+        raise InputError(
+            "try: vocabulary is for models that read; one that writes may need every token for its answers",
+            parameter="try",
+            remedy="Leave `vocabulary` out of compress.try for this model.",
+        )
 
     told = trim_vocabulary(work.folder, work.all_contents(), output, at_least=int(work.amount or 0))
     return {**told, "teacher_layers": work.before().get("teacher_layers")}
 
 
 def _taught(work: Step, output: Path) -> JSON:
+    if _writes(work):
+        from modelmint.compression.bodies.write_teaching import teach_writer
+
+        return {**teach_writer(work, output), "teacher_layers": None}
     from modelmint.compression.bodies.starts import start
     from modelmint.compression.bodies.teaching import teach
 
@@ -70,7 +97,11 @@ def _facts(work: Step, output: Path, told: JSON) -> JSON:
 
 
 def _validated(work: Step, output: Path) -> JSON:
-    """How often the body answers the validation rows as the trained model does; nothing for other kinds of models."""
+    """The body beside the trained model on the validation rows; nothing for kinds of models that are not compared."""
+    if _writes(work):
+        from modelmint.compression.bodies.write_teaching import compared
+
+        return compared(work, output)
     from modelmint.compression.bodies.pupil import agreement
     from modelmint.compression.bodies.teacher import Teacher
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelmint.compression.bodies.importance import neuron_importance
+from modelmint.compression.bodies.importance import answer_loss, neuron_importance
 from modelmint.compression.bodies.layers import check_count, keep_layers, spaced
 from modelmint.compression.bodies.neurons import keep_neurons, num_kept, pairs_of
 from modelmint.compression.bodies.static import write_static
@@ -76,7 +76,8 @@ def _fewer_neurons(step: Step, train: list[list[str]], output: Path) -> Start:
     step.ctx.say(0, 0, f"{step.name}: which neurons matter")
     batches = [inputs for _, inputs in opened.batches([column[:IMPORTANCE_ROWS] for column in train])]
     downs = [encoder.get_submodule(pair.down) for pair in pairs]
-    found = neuron_importance(opened.model, downs, batches, opened.by, step.ctx.check)
+    losses = (answer_loss(opened.model(**inputs), opened.by) for inputs in batches)
+    found = neuron_importance(losses, downs, step.ctx.check)
     keep_neurons(step.folder, found, kept, output)
     told = {"neurons": {"before": width, "after": kept}}
     return Start(folder=output, layers=_origins(step, range(int(encoder.config.num_hidden_layers))), told=told)

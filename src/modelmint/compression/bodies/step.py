@@ -44,7 +44,7 @@ class Step:
 
     def train_texts(self) -> list[list[str]]:
         """The texts of the training rows, then those without labels: a list for each of `inputs`."""
-        columns = [texts_of(one, self.inputs, role) for one, role in self._rows()]
+        columns = [texts_of(one, self.inputs, role) for one, role in self.rows()]
         return [[text for column in columns for text in column[at]] for at in range(len(self.inputs))]
 
     def all_contents(self) -> list[str | tuple[str, str]]:
@@ -52,15 +52,15 @@ class Step:
         from modelmint.training.scratch.new_base import contents_of
 
         if not self.inputs:
-            return [text for one, _ in self._rows() for text in contents_of(one)]
+            return [text for one, _ in self.rows() for text in contents_of(one)]
         columns = self.train_texts()
         return list(columns[0]) if len(columns) == 1 else list(zip(*columns, strict=True))
 
     def digests(self) -> list[str]:
         """Of the rows that are read."""
-        return [one.digest for one, _ in (*self._rows(), (self.given.validation, "validation"))]
+        return [one.digest for one, _ in (*self.rows(), (self.given.validation, "validation"))]
 
-    def _rows(self) -> list[tuple[Dataset, str]]:
+    def rows(self) -> list[tuple[Dataset, str]]:
         more = self.given.unlabelled
         return [(self.given.train, "train"), *([(more, "unlabelled")] if more is not None else [])]
 

@@ -50,7 +50,7 @@ def teach(step: Step, begun: Start, train: list[list[str]], output: Path) -> JSO
         "steps": fitted.place.step,
         "best_epoch": fitted.place.best_epoch,
         "history": fitted.place.history,
-        "hyperparameters": {**job.knobs.to_json(), **step.given.options.model_dump(mode="json")},
+        "hyperparameters": {**step.given.options.model_dump(mode="json"), **job.knobs.to_json()},
     }
 
 
@@ -92,7 +92,7 @@ def _job(step: Step, begun: Start, lesson: Lesson) -> Job:
         knobs = replace(knobs, epochs=options.epochs, min_steps=0)
     if options.learning_rate is not None:
         knobs = replace(knobs, learning_rate=options.learning_rate, head_learning_rate=options.learning_rate)
-    what = [step.name, options.model_dump(mode="json"), *_digests(step.given.folder), *_digests(begun.folder)]
+    what = [step.name, options.model_dump(mode="json"), *digests_of(step.given.folder), *digests_of(begun.folder)]
     beginning = Beginning(
         folder=begun.folder,
         digest=digest(what),
@@ -108,6 +108,6 @@ def _job(step: Step, begun: Start, lesson: Lesson) -> Job:
     return Job(learner=pupil, task=f"a body for {about['task']}", rows=step.digests(), epochs=epochs)
 
 
-def _digests(folder: Path) -> list[str]:
+def digests_of(folder: Path) -> list[str]:
     names = ("config.json", "tokenizer.json", "model.safetensors")
     return [file_digest(folder / name) for name in names if (folder / name).is_file()]

@@ -67,7 +67,7 @@ def new_writer(setting: Setting, texts: Iterable[str], folder: Path) -> Path:
     """A causal language model for these texts, as `new_base`."""
     register()
     tokenizer = learn_tokenizer(setting.spec.tokenizer or TO_WRITE, texts, WRITER)
-    return _written(setting, tokenizer, WRITER, _new_causal, folder)
+    return _written(setting, tokenizer, WRITER, new_causal, folder)
 
 
 def _new_encoder(setting: Setting, num_tokens: int) -> Any:
@@ -96,7 +96,8 @@ def _new_encoder(setting: Setting, num_tokens: int) -> Any:
     )
 
 
-def _new_causal(setting: Setting, num_tokens: int) -> Any:
+def new_causal(setting: Setting, num_tokens: int) -> Any:
+    """A model that writes, of the architecture of `setting`, with weights drawn from torch's global generator."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     wanted = setting.spec.architecture or Transformer()

@@ -103,19 +103,7 @@ class Chat(CausalLearner[ChatExamples]):
         return (loss_n * batch["weights"]).sum()
 
     def score(self, model: nn.Module) -> Score:
-        rows = self.validation.rows
-        sums = losses_of(model, rows, self.pad_id)
-        counts = [row.num_taught for row in rows]
-        mean = sum(sums) / sum(counts)
-        spread = math.sqrt(sum((total - mean * num) ** 2 for total, num in zip(sums, counts, strict=True)))
-        return Score(
-            metric="answer_loss",
-            value=mean,
-            num_rows=len(rows),
-            loss=mean,
-            higher_is_better=False,
-            margin=spread / sum(counts),
-        )
+        return score_answers(model, self.validation.rows, self.pad_id)
 
     def facts(self) -> JSON:
         return super().facts() | {"loss_on": self.setting.options.loss_on}
@@ -129,6 +117,22 @@ class Chat(CausalLearner[ChatExamples]):
             "left_out_or_cut": {"train": dict(self.train.counts), "validation": dict(self.validation.counts)},
             **told(self.train.weights),
         }
+
+
+def score_answers(model: nn.Module, rows: Sequence[TaughtRow], pad_id: int) -> Score:
+    """The mean loss of a token that is taught, with its standard error over the rows."""
+    sums = losses_of(model, rows, pad_id)
+    counts = [row.num_taught for row in rows]
+    mean = sum(sums) / sum(counts)
+    spread = math.sqrt(sum((total - mean * num) ** 2 for total, num in zip(sums, counts, strict=True)))
+    return Score(
+        metric="answer_loss",
+        value=mean,
+        num_rows=len(rows),
+        loss=mean,
+        higher_is_better=False,
+        margin=spread / sum(counts),
+    )
 
 
 def _chats(dataset: Dataset) -> list[tuple[list[Any], str | None]]:
