@@ -64,10 +64,9 @@ def test_every_form_is_tried_measured_and_one_is_chosen(made: Made) -> None:
 
 def test_a_smaller_body_is_written_and_measured_like_the_model(made: Made) -> None:
     bodies = {"epochs": 3, "learning_rate": 1e-2, "max_new_tokens": 12}
-    gates = {"agreement": ">= 0.9", "accuracy_drop": "<= 0.99"}
-    outputs = made(**{"try": ["layers-1/genai-fp32"], "bodies": bodies, "gates": gates})
-    assert outputs.variant.facts["body"] == "layers-1"
-    assert outputs.compression.facts["variants"][0]["failures"] == []
+    body = made(**{"try": ["layers-1/genai-fp32"], "bodies": bodies}).compression.facts["variants"][0]
+    assert (body["body"], body["made"]["steps"][0]["layers"]["kept"]) == ("layers-1", [0])
+    assert body["agreement"] >= 0.9
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "openvino-int8"])
