@@ -54,10 +54,10 @@ def compare_reading(
     ]
     differences = [f"the tokenizer differs in {said}" for said in _parts(trained, candidate)]
     if any(differing):
-        shown = next((one for one in examples if one["text"].strip()), examples[0])
+        first = next((one for one in examples if one["text"].strip()), examples[0])
         differences.append(
             f"the token ids differ on {sum(differing):,} of {len(texts):,} texts: "
-            f"{shown['text'][:SHOWN_CHARS]!r} is read as {shown['candidate']}, by the trained model as {shown['trained']}"
+            f"{first['text'][:SHOWN_CHARS]!r} is read as {first['candidate']}, by the trained model as {first['trained']}"
         )
     return Read(differences=differences, differing=differing, examples=examples)
 

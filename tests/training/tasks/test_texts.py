@@ -104,7 +104,7 @@ def test_the_export_opens_in_the_engine_and_answers_as_the_model_did(
     workshop = Workshop(model, context)
     folder = workshop.make("onnx-fp32")
     rows = kind.rows(20, seed=5)
-    texts = [(row["text"], row["text_pair"]) if kind is PAIRS else row["text"] for row in rows]
+    texts = [{"text": row["text"], "text_pair": row["text_pair"]} if kind is PAIRS else row["text"] for row in rows]
     engine = open_engine(workshop.lay_down("onnx-fp32", folder).files.folder(), 1)
     served = answers(engine.predict(texts), engine.labels, how=engine.how)
     asked = open_model(model.files.folder()).predict(columns(rows))
@@ -235,7 +235,7 @@ def test_a_base_that_cannot_tell_two_texts_apart_is_refused(learner: Learner, tm
 def test_an_engine_of_pairs_refuses_single_texts(learner: Learner, context: StageContext) -> None:
     model = learner(PAIRS)(pairs(20), []).model
     folder = Workshop(model, context).make("onnx-fp32")
-    with pytest.raises(InputError, match="must be pairs of texts; got 'one text'"):
+    with pytest.raises(InputError, match="must be two texts: `text` and `text_pair`"):
         open_engine(folder, 1).encode(["one text"])
 
 
