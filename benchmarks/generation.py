@@ -4,8 +4,8 @@
     python benchmarks/generation.py --quick    # a small Llama and a few steps, to see that it works
 
 Speed does not depend on what the numbers are, so that they are random: 128 tokens are read, 64 written, by turns, five
-rounds, the median. `first` is until the first token is there. Worth is that of `compress` on chats of the published test
-rows, after a training of some minutes from nothing; the small model writes the form of solutions, not right ones.
+rounds, the median. `first` is until the first token is there. Worth is that of `compress` on 300 chats of the published
+test rows, after a training from nothing on 2,000 questions; such a model writes the form of solutions, not right ones.
 """
 
 import statistics
@@ -27,6 +27,7 @@ from modelmint.training.train import TrainInputs, TrainSpec, train
 
 SEED = 17
 NUM_READ, NUM_WRITTEN, ROUNDS = 128, 64, 5
+NUM_ROWS = 2_000
 SMALL = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -149,7 +150,7 @@ def worth(home: Path, *, quick: bool) -> dict[str, Any]:
     rows, test = chat._chats(chat._rows("train")), chat._chats(chat._rows("test"))
     context = stage_context(home / "chat", seed=SEED, num_threads=NUM_THREADS)
     sets = {
-        "train": chat._dataset(context, "train", "chat", rows[400 : 560 if quick else None]),
+        "train": chat._dataset(context, "train", "chat", rows[400 : 560 if quick else 400 + NUM_ROWS]),
         "validation": chat._dataset(context, "validation", "chat", rows[:300]),
     }
     spec = chat.CHAT | (chat.QUICK if quick else {"epochs": 2})
