@@ -5,7 +5,9 @@ A gate that cannot be computed blocks.
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from modelmint.core.errors import InputError
@@ -13,6 +15,7 @@ from modelmint.core.errors import InputError
 OPERATORS = (">=", "<=", ">", "<")
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 """A number in a condition, as a regular expression."""
+_LIMIT = re.compile(rf"(?P<operator>>=|<=|>|<)\s*(?P<number>-?(?:{NUMBER}))")
 SLACK = 1e-9  # 0.93 - 0.01 is not 0.92 in binary: a figure exactly at its limit passes >= and <=
 
 
@@ -24,6 +27,60 @@ class Verdict(TypedDict):
     value: float | None
     passed: bool
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """One condition on one figure, such as ``>= 0.99``."""
+
+    name: str
+    operator: str
+    number: float
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.operator} {self.number:g}"
+
+    def verdict(self, value: float | None, missing: str) -> Verdict:
+        """Hold it against a figure; `missing` says why there is none."""
+        if value is None or not math.isfinite(value):
+            return blocked(self.name, self.allowed, missing)
+        passed = holds(value, self.operator, self.number)
+        reason = "" if passed else f"{self.name}: must be {self.allowed}; it is {value:.5g}"
+        return Verdict(name=self.name, allowed=self.allowed, value=round(value, 6), passed=passed, reason=reason)
+
+
+def limit(name: str, text: str, *, example: str) -> Limit:
+    """A condition as a recipe states it.
+
+    Raises:
+        InputError: it is not an operator and a number.
+    """
+    found = _LIMIT.fullmatch(plain(text))
+    if found is None:
+        raise no_limit(name, text, example=example)
+    return Limit(name=name, operator=found["operator"], number=float(found["number"]))
+
+
+def conditions(name: str, given: object, *, example: str) -> Sequence[str]:
+    """The conditions on one figure: one text, or a list of them.
+
+    Raises:
+        InputError: it is neither.
+    """
+    listed = [given] if isinstance(given, str) else given
+    if not isinstance(listed, list | tuple) or not listed or not all(isinstance(text, str) for text in listed):
+        raise no_limit(name, given, example=example)
+    return listed
+
+
+def no_limit(name: str, given: object, *, example: str) -> InputError:
+    """The error for a condition that is none."""
+    return InputError(
+        f"gates.{name}: must be {', '.join(OPERATORS)} and a number, as text, or a list of such texts; got {given!r}",
+        parameter=f"gates.{name}",
+        remedy=f'Write it like "{example}".',
+    )
 
 
 def readable(gates: Any, parse: Callable[[Any], Any]) -> Any:

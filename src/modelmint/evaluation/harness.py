@@ -18,7 +18,7 @@ from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.harness_page import harness_page
 from modelmint.evaluation.harnessed.definitions import Definition, definitions, folder_digest
 from modelmint.evaluation.harnessed.gates import judge, parse
-from modelmint.evaluation.harnessed.library import opened, tasks_folder, unfit, version
+from modelmint.evaluation.harnessed.lm_eval_tasks import opened, tasks_folder, unfit, version
 
 TASKS = ("text-generation", "chat")
 NUM_SHOWN = 5

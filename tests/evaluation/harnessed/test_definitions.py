@@ -12,7 +12,7 @@ from modelmint.evaluation.harnessed.definitions import code_digest, definitions
 
 pytest.importorskip("lm_eval")
 
-from modelmint.evaluation.harnessed.library import opened, tasks_folder  # needs lm-eval
+from modelmint.evaluation.harnessed.lm_eval_tasks import opened, tasks_folder  # needs lm-eval
 
 PLAIN = """
 task: mine

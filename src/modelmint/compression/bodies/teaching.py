@@ -92,7 +92,15 @@ def _job(step: Step, begun: Start, lesson: Lesson) -> Job:
         knobs = replace(knobs, epochs=options.epochs, min_steps=0)
     if options.learning_rate is not None:
         knobs = replace(knobs, learning_rate=options.learning_rate, head_learning_rate=options.learning_rate)
-    what = [step.name, options.model_dump(mode="json"), *digests_of(step.given.folder), *digests_of(begun.folder)]
+    pupil = Pupil(setting_of(step, begun, about, knobs), lesson)
+    epochs = num_epochs(knobs, len(pupil.batches(0)))
+    return Job(learner=pupil, task=f"a body for {about['task']}", rows=step.digests(), epochs=epochs)
+
+
+def setting_of(step: Step, begun: Start, about: JSON, knobs: Knobs) -> Setting:
+    """What a pupil begins with; another body, option, teacher or start is another training."""
+    given = step.given
+    what = [step.name, given.options.model_dump(mode="json"), *digests_of(given.folder), *digests_of(begun.folder)]
     beginning = Beginning(
         folder=begun.folder,
         digest=digest(what),
@@ -102,10 +110,7 @@ def _job(step: Step, begun: Start, lesson: Lesson) -> Job:
         max_tokens=int(about["max_tokens"]),
         about=about,
     )
-    spec = TrainSpec(base="none")
-    pupil = Pupil(Setting(spec=spec, knobs=knobs, options=None, beginning=beginning, seed=step.ctx.seed), lesson)
-    epochs = num_epochs(knobs, len(pupil.batches(0)))
-    return Job(learner=pupil, task=f"a body for {about['task']}", rows=step.digests(), epochs=epochs)
+    return Setting(spec=TrainSpec(base="none"), knobs=knobs, options=None, beginning=beginning, seed=step.ctx.seed)
 
 
 def digests_of(folder: Path) -> list[str]:

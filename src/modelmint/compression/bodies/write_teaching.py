@@ -16,17 +16,14 @@ from modelmint.compression.bodies.prompts import Chat, chats_of, prompts_of
 from modelmint.compression.bodies.pupil_writer import PupilWriter, WritingLesson
 from modelmint.compression.bodies.starts import Start
 from modelmint.compression.bodies.step import Step
-from modelmint.compression.bodies.teaching import digests_of
+from modelmint.compression.bodies.teaching import digests_of, setting_of
 from modelmint.compression.bodies.writer_starts import start_writer
 from modelmint.core.errors import DataError
 from modelmint.core.hashing import digest
 from modelmint.core.types import JSON
-from modelmint.training.beginnings import Beginning
 from modelmint.training.knobs import Knobs
-from modelmint.training.learner import Setting
 from modelmint.training.loop import fit
 from modelmint.training.run import Job
-from modelmint.training.spec import TrainSpec
 from modelmint.training.tasks.causal_learner import laid_out, scored_batches
 from modelmint.training.tasks.chat import score_answers
 from modelmint.training.tasks.chat_rows import TaughtRow
@@ -144,18 +141,7 @@ def _job(step: Step, begun: Start, lesson: WritingLesson) -> Job:
         knobs = replace(knobs, epochs=options.epochs)
     if options.learning_rate is not None:
         knobs = replace(knobs, learning_rate=options.learning_rate)
-    what = [step.name, options.model_dump(mode="json"), *digests_of(step.given.folder), *digests_of(begun.folder)]
-    beginning = Beginning(
-        folder=begun.folder,
-        digest=digest(what),
-        base=str(about["base"]),
-        licence=str(about.get("licence", "")),
-        languages=list(about.get("languages", ())),
-        max_tokens=int(about["max_tokens"]),
-        about=about,
-    )
-    setting = Setting(spec=TrainSpec(base="none"), knobs=knobs, options=None, beginning=beginning, seed=step.ctx.seed)
-    pupil = PupilWriter(setting, lesson)
+    pupil = PupilWriter(setting_of(step, begun, about, knobs), lesson)
     epochs = num_epochs(knobs, len(pupil.batches(0)))
     return Job(learner=pupil, task=f"a body for {about['task']}", rows=step.digests(), epochs=epochs)
 

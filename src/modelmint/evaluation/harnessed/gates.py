@@ -8,56 +8,37 @@
 A gate that cannot be computed blocks.
 """
 
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from modelmint.core.errors import InputError
-from modelmint.core.gates import NUMBER, OPERATORS, Verdict, blocked, holds, plain
+from modelmint.core.gates import Limit, Verdict, conditions, limit
 
-_GATE = re.compile(rf"(?P<operator>>=|<=|>|<)\s*(?P<number>-?(?:{NUMBER}))")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gate:
-    """One condition on one figure, ``task/metric``."""
-
-    name: str
-    operator: str
-    number: float
-
-    @property
-    def allowed(self) -> str:
-        return f"{self.operator} {self.number:g}"
+EXAMPLE = ">= 0.60"
 
 
-def parse(gates: Mapping[str, object], tasks: Sequence[str]) -> tuple[Gate, ...]:
+def parse(gates: Mapping[str, object], tasks: Sequence[str]) -> tuple[Limit, ...]:
     """Read gates as a recipe states them: ``task/metric`` -> one condition or a list of them.
 
     Raises:
         InputError: a task that is not asked, or a condition that is not in the language.
     """
-    return tuple(_gate(name, text) for name, conditions in gates.items() for text in _listed(name, conditions, tasks))
+    return tuple(
+        limit(name, text, example=EXAMPLE) for name, given in gates.items() for text in _listed(name, given, tasks)
+    )
 
 
-def judge(gates: Sequence[Gate], figures: Mapping[str, float], why: Mapping[str, str]) -> list[Verdict]:
+def judge(gates: Sequence[Limit], figures: Mapping[str, float], why: Mapping[str, str]) -> list[Verdict]:
     """Hold every gate against the figures; a missing one fails its gate. `why` tells of one that could not be computed."""
-    return [_verdict(gate, figures, why) for gate in gates]
+    return [gate.verdict(figures.get(gate.name), why.get(gate.name) or _there(gate.name, figures)) for gate in gates]
 
 
-def _verdict(gate: Gate, figures: Mapping[str, float], why: Mapping[str, str]) -> Verdict:
-    value = figures.get(gate.name)
-    if value is None or not math.isfinite(value):
-        task = gate.name.partition("/")[0]
-        there = ", ".join(name for name in figures if name.startswith(f"{task}/")) or "none"
-        return blocked(gate.name, gate.allowed, why.get(gate.name) or f"there is no such figure (there are: {there})")
-    passed = holds(value, gate.operator, gate.number)
-    reason = "" if passed else f"{gate.name}: must be {gate.allowed}; it is {value:.5g}"
-    return Verdict(name=gate.name, allowed=gate.allowed, value=round(value, 6), passed=passed, reason=reason)
+def _there(name: str, figures: Mapping[str, float]) -> str:
+    task = name.partition("/")[0]
+    there = ", ".join(known for known in figures if known.startswith(f"{task}/")) or "none"
+    return f"there is no such figure (there are: {there})"
 
 
-def _listed(name: str, conditions: object, tasks: Sequence[str]) -> Sequence[str]:
+def _listed(name: str, given: object, tasks: Sequence[str]) -> Sequence[str]:
     task, slash, metric = name.rpartition("/")
     if not slash or not metric or task not in tasks:
         raise InputError(
@@ -65,22 +46,4 @@ def _listed(name: str, conditions: object, tasks: Sequence[str]) -> Sequence[str
             parameter=f"gates.{name}",
             remedy=f'Write it like "{tasks[0]}/acc".',
         )
-    listed = [conditions] if isinstance(conditions, str) else conditions
-    if not isinstance(listed, list | tuple) or not listed or not all(isinstance(text, str) for text in listed):
-        raise _wrong(name, conditions)
-    return listed
-
-
-def _gate(name: str, text: str) -> Gate:
-    found = _GATE.fullmatch(plain(text))
-    if found is None:
-        raise _wrong(name, text)
-    return Gate(name=name, operator=found["operator"], number=float(found["number"]))
-
-
-def _wrong(name: str, given: object) -> InputError:
-    return InputError(
-        f"gates.{name}: must be {', '.join(OPERATORS)} and a number, as text, or a list of such texts; got {given!r}",
-        parameter=f"gates.{name}",
-        remedy='Write it like ">= 0.60".',
-    )
+    return conditions(name, given, example=EXAMPLE)
