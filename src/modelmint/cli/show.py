@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from modelmint.core.figures import SHARES
 from modelmint.core.formats import size
-from modelmint.evaluation.gates import SHARES
 
 Body = Mapping[str, Any]
 

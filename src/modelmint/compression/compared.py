@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.errors import InputError, StageError
+from modelmint.core.figures import is_lower_better
 from modelmint.core.inputs import SERVED, Input
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Model
 from modelmint.evaluation import rows
-from modelmint.evaluation.gates import LOWER_IS_BETTER
 from modelmint.evaluation.metrics.classification import accuracy
 from modelmint.evaluation.sides import alike
 from modelmint.evaluation.significance import Figure
@@ -63,7 +63,7 @@ class Rows(rows.Rows):
         one, other = self.figures(trained, seed=seed), self.figures(given, seed=seed)
         name = next(iter(one))
         before, after = float(one[name]["value"]), float(other[name]["value"])
-        return (after - before) / max(before, 1e-12) if name in LOWER_IS_BETTER else before - after
+        return (after - before) / max(before, 1e-12) if is_lower_better(name) else before - after
 
 
 def agreement(trained: Answers, given: Answers) -> float:

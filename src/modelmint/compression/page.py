@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from modelmint.compression.frontier import frontier
 from modelmint.core.charts import around
+from modelmint.core.figures import SHARES, is_lower_better
 from modelmint.core.formats import milliseconds, percent, size
 from modelmint.core.pages import Headline, Section, figure, page, table
 from modelmint.core.svg import Point, dot, drawing, line, stretched, text, trace
-from modelmint.evaluation.gates import LOWER_IS_BETTER, SHARES
 
 HEIGHT = 300
 TRAINED = "trained model (PyTorch fp32)"
@@ -48,7 +48,7 @@ def compression_page(facts: Facts, measured: Facts, *, name: str) -> str:
             Section(
                 heading="What each costs, and what it is worth",
                 note=f"On {facts['num_rows']['test']:,} test rows, with 95 % intervals. Up and to the right is better"
-                + (", but of this figure down is." if facts["metric"] in LOWER_IS_BETTER else "."),
+                + (", but of this figure down is." if is_lower_better(facts["metric"]) else "."),
                 parts=[figure(_picture(facts, points), f"{facts['metric']} against {_answers(facts)} a second", KEY)],
             ),
             Section(heading="Variants", parts=[_worth(facts, measured)]),
@@ -109,7 +109,7 @@ def _picture(facts: Facts, points: Sequence[Mark]) -> Markup:
     marks = [
         line(0, place(points[0].rate, tick)[1], 100, place(points[0].rate, tick)[1], kind="grid") for tick in ticks
     ]
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = -1 if is_lower_better(metric) else 1
     best = frontier([(one.rate, sign * one.value) for one in points])
     if len(best) > 1:
         route = [place(points[at].rate, points[at].value) for at in best]

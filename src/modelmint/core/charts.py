@@ -57,10 +57,15 @@ class Stream:
     kind: str
 
 
-def intervals(said: Said, ranges: Sequence[Range]) -> Markup:
-    """Shares (0 to 1) as dots on a common scale, each with its interval as a line."""
-    low = max(0.0, math.floor((min(one.low for one in ranges) - 0.015) * 20) / 20)
-    high = min(1.0, math.ceil((max(one.high for one in ranges) + 0.005) * 20) / 20)
+def intervals(said: Said, ranges: Sequence[Range], *, percent: bool = True) -> Markup:
+    """Figures as dots on a common scale, each with its interval as a line; `percent`: they are shares (0 to 1)."""
+    low, high = min(one.low for one in ranges), max(one.high for one in ranges)
+    if percent:
+        low = max(0.0, math.floor((low - 0.015) * 20) / 20)
+        high = min(1.0, math.ceil((high + 0.005) * 20) / 20)
+    else:
+        room = 0.05 * (high - low or abs(high) or 1)
+        low, high = low - room, high + room
     ticks = steps(low, high)
     bottom = PITCH * len(ranges) + 4
 
@@ -76,7 +81,8 @@ def intervals(said: Said, ranges: Sequence[Range]) -> Markup:
             line(across(one.low), y, across(one.high), y, kind=f"whisker {one.kind}"),
             dot(across(one.value), y, radius=5.5, kind=f"fill {one.kind}", tip=f"{one.label}: {one.written}"),
         ]
-    marks += _scale([(across(tick), f"{tick:.0%}") for tick in ticks if low <= tick <= high], y=bottom + 16)
+    form = ".0%" if percent else "g"
+    marks += _scale([(across(tick), f"{tick:{form}}") for tick in ticks if low <= tick <= high], y=bottom + 16)
     return drawing(marks, height=bottom + 20, name=said.name, title=said.title, about=said.about)
 
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 from modelmint.core import tables
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import DataError
+from modelmint.core.figures import is_lower_better
 from modelmint.core.forms import Form, form_of
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
-from modelmint.evaluation.gates import LOWER_IS_BETTER
 from modelmint.evaluation.groups import texts_of
 from modelmint.evaluation.metrics.classification import measure_answers
 from modelmint.evaluation.metrics.probabilities import Chances, measure_chances
@@ -132,7 +132,7 @@ class Answered:
     @property
     def lower(self) -> bool:
         """Whether the lower main figure is the better."""
-        return self.main in LOWER_IS_BETTER
+        return is_lower_better(self.main)
 
     def worth(self) -> Floats | None:
         """(N,) the main figure of each row alone, NaN where the row does not count; None where it does not add up."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelmint.core.errors import InputError
+from modelmint.core.figures import is_lower_better
 from modelmint.core.gates import Verdict
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered
-from modelmint.evaluation.gates import LOWER_IS_BETTER, Beside
+from modelmint.evaluation.gates import Beside
 from modelmint.evaluation.metrics.classification import compare
 from modelmint.evaluation.metrics.tables import auc_difference
 from modelmint.evaluation.significance import CONFIDENCE, NUM_RESAMPLES, Figure, Floats, keeping, mcnemar
@@ -40,7 +41,7 @@ class Paired:
     def is_worse(self, alpha: float) -> bool:
         """The new one is worse, and chance does not explain it at level `alpha`."""
         value = self.difference["value"]
-        return (value > 0 if self.name in LOWER_IS_BETTER else value < 0) and self.p_value < alpha
+        return (value > 0 if is_lower_better(self.name) else value < 0) and self.p_value < alpha
 
     def beside(self, alpha: float) -> Beside:
         return Beside(
@@ -133,7 +134,7 @@ def live_gates(
     rows = np.ones(len(found.answers), np.bool_) if known is None else known
     value, other = found.value(name, rows), live.value(name, rows)
     # Of a share the tolerance is in points; of another figure it is a share of the live model's.
-    room = tolerance if found.labels is not None and name not in LOWER_IS_BETTER else tolerance * abs(other)
+    room = tolerance if found.labels is not None and not is_lower_better(name) else tolerance * abs(other)
     sign, side = ("<=", "+") if found.lower else (">=", "-")
     allowed = f"{sign} live {side} {room:.4g}"
     if not (math.isfinite(value) and math.isfinite(other)):
@@ -179,7 +180,7 @@ def _slices_not_worse(found: Answered, live: Answered, slices: JSON, known: Mask
     if not pairs:
         return None
     adjusted = holm([test.p_value for _, test in pairs])
-    lower = slices["figure"] in LOWER_IS_BETTER
+    lower = is_lower_better(slices["figure"])
     worse = [
         f"{name} by {abs(test.difference['value']):.4f} (p = {p_value:.2g})"
         for (name, test), p_value in zip(pairs, adjusted, strict=True)

@@ -20,36 +20,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from modelmint.core.errors import InputError
+from modelmint.core.figures import METRICS, SHARES
 from modelmint.core.gates import NUMBER, OPERATORS, Verdict, blocked, holds, plain, unknown_gate
 
 REFERENCES = ("baseline", "live")
-SHARES = frozenset({
-    "accuracy", "macro_f1", "micro_f1", "ece", "f1", "precision", "recall", "subset_accuracy", "jaccard", "exact_match",
-    "finished", "recall_at_10", "ndcg_at_10", "mrr_at_10", "accuracy_at_1", "hit_rate_at_10", "reward_accuracy", "auc",
-    "out_of_scope_auroc", "out_of_scope_fpr",
-})  # fmt: skip
-"""Figures from 0 to 1."""
-LOWER_IS_BETTER = frozenset({
-    "log_loss", "ece", "rmse", "mae", "loss", "perplexity", "bits_per_byte", "bits_per_character", "answer_loss",
-    "out_of_scope_fpr",
-})  # fmt: skip
-OTHERS = frozenset(
-    {
-        "r2",
-        "pearson",
-        "spearman",
-        "bleu",
-        "chrf",
-        "rouge_1",
-        "rouge_2",
-        "rouge_l",
-        "margin",
-        "reward_margin",
-        "mean_labels",
-    }
-)
-METRICS = tuple(sorted(SHARES | LOWER_IS_BETTER | OTHERS))
-"""Every figure that a task has (`evaluation.metrics`); those of one label or type are written ``f1:PER``."""
 GAPS = ("fairness_gap", "figure_gap", "rate_gap")
 """Between the groups of a protected column: ``fairness_gap[gender]``."""
 ALONE = ("leaks", "p50_ms", "size_mb", "cost_per_million")

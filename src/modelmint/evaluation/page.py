@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from modelmint.core import tables
 from modelmint.core.charts import Said
+from modelmint.core.figures import interval, is_lower_better, is_share, title_of, written
 from modelmint.core.pages import Headline, Section, page, pair, table
 from modelmint.core.types import JSON, Dataset
 from modelmint.evaluation.answers import HEAVY
 from modelmint.evaluation.drawings import Line, Mark, forest
-from modelmint.evaluation.gates import LOWER_IS_BETTER
 from modelmint.evaluation.page_labels import (
     calibration_section,
     confusions_section,
@@ -20,7 +20,7 @@ from modelmint.evaluation.page_labels import (
     shown_section,
 )
 from modelmint.evaluation.page_slices import fairness_sections, slices_section
-from modelmint.evaluation.page_words import interval, is_share, low, p_of, sentence, title_of, written
+from modelmint.evaluation.page_words import low, p_of, sentence
 
 MAX_HEADLINES = 4
 MAX_FIGURES = 24
@@ -121,7 +121,7 @@ def _figures(facts: Mapping[str, Any]) -> Section:
         if facts.get(key):
             series.append((f"{word} ({facts[key]['name']})", kind, facts[key]["metrics"]))
     names = [name for name in names if name != "micro_f1" or "accuracy" not in names]  # the same, by another name
-    shares = [name for name in names if is_share(name) and name.partition(":")[0] not in LOWER_IS_BETTER]
+    shares = [name for name in names if is_share(name) and not is_lower_better(name)]
     drawn: list[Markup] = []
     if shares:
         lines = [_line(name, series) for name in shares]
@@ -154,7 +154,7 @@ def _line(name: str, series: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Li
         for _, kind, known in series
         if (one := known.get(name)) is not None
     ]
-    lower = " (lower is better)" if name.partition(":")[0] in LOWER_IS_BETTER else ""
+    lower = " (lower is better)" if is_lower_better(name) else ""
     return Line(label=f"{title_of(name)}{lower}", marks=marks)
 
 
@@ -193,7 +193,7 @@ def _differences(
 ) -> Markup:
     rows = []
     for name, one in found.items():
-        sign = -1 if name.partition(":")[0] in LOWER_IS_BETTER else 1
+        sign = -1 if is_lower_better(name) else 1
         low_end, high_end = sorted((sign * one["low"], sign * one["high"]))
         word = "better" if low_end > 0 else "worse" if high_end < 0 else "may be chance"
         kind = {"better": "good", "worse": "bad"}.get(word, "")

@@ -7,10 +7,11 @@ from markupsafe import Markup
 
 from modelmint.core import charts
 from modelmint.core.charts import Said
+from modelmint.core.figures import title_of
 from modelmint.core.formats import percent
 from modelmint.core.pages import Section, examples, figure, medium, pair, table
 from modelmint.evaluation.drawings import heat_map
-from modelmint.evaluation.page_words import low, title_of
+from modelmint.evaluation.page_words import low
 
 MAX_CONFUSIONS = 12
 MAX_WORST = 15

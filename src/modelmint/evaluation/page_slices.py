@@ -6,10 +6,11 @@ from typing import Any
 from markupsafe import Markup
 
 from modelmint.core.charts import Said
+from modelmint.core.figures import is_share, title_of, written
 from modelmint.core.formats import short
 from modelmint.core.pages import Section, figure, table
 from modelmint.evaluation.drawings import Line, Mark, forest
-from modelmint.evaluation.page_words import is_share, low, p_of, title_of, written
+from modelmint.evaluation.page_words import low, p_of
 
 MAX_DRAWN = 14
 MAX_FEW = 40

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from modelmint.core.figures import is_lower_better
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered
-from modelmint.evaluation.gates import LOWER_IS_BETTER
 from modelmint.evaluation.groups import Group, automatic, groups_of
 from modelmint.evaluation.metrics.tables import auc_figure
 from modelmint.evaluation.significance import Figure
@@ -116,7 +116,7 @@ def sliced(
         return None
     asked = [] if names is not None and not names else automatic(found.truth, found.form)
     wanted = list(dict.fromkeys([*asked, *(names or ()), *protected]))
-    lower = scorer.name in LOWER_IS_BETTER
+    lower = is_lower_better(scorer.name)
     judged: list[JSON] = []
     too_few: list[JSON] = []
     for name in wanted:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelmint.core.errors import DataError
+from modelmint.core.figures import METRICS
 from modelmint.core.gates import Verdict
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered, values
 from modelmint.evaluation.comparison import paired
-from modelmint.evaluation.gates import ALONE, GAPS, METRICS, NOT_WORSE, Beside, Gate, Known, hold
+from modelmint.evaluation.gates import ALONE, GAPS, NOT_WORSE, Beside, Gate, Known, hold
 from modelmint.evaluation.groups import rows_where
 from modelmint.evaluation.speed import Speed
 from modelmint.evaluation.sums import Mask

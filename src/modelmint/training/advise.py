@@ -11,6 +11,7 @@ from pathlib import Path
 from modelmint.core import tables
 from modelmint.core.clock import monotonic_s
 from modelmint.core.errors import DataError, InputError
+from modelmint.core.figures import is_lower_better
 from modelmint.core.forms import contents, form_of, text_paths
 from modelmint.core.types import JSON, Dataset
 from modelmint.training.advice import Advised, Wishes
@@ -29,7 +30,6 @@ SHARES = (0.8, 0.1)
 """Rows that will be trained on, and validated on, where the source declares no split."""
 NUM_READ = 500
 """Rows that a tokenizer is tried on."""
-LOWER_IS_BETTER = ("rmse", "mae", "log_loss")
 MIN_LANGUAGE_SHARE = 0.01
 
 
@@ -125,7 +125,7 @@ def _weighed(facts: Sequence[Standing]) -> list[Standing]:
         reached = {at: found["expected"] for at, found in tried.items() if found.get("expected")}
         if len(reached) == len(tried) and len({found["metric"] for found in reached.values()}) == 1:
             for at, found in reached.items():
-                sign = -1 if found["metric"] in LOWER_IS_BETTER else 1
+                sign = -1 if is_lower_better(found["metric"]) else 1
                 weighed[at] = replace(facts[at], worth=sign * float(found["value"]))
     return weighed
 

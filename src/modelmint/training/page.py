@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from modelmint.core import charts
 from modelmint.core.charts import Said
+from modelmint.core.figures import is_share, title_of, written
 from modelmint.core.formats import percent
 from modelmint.core.pages import Headline, Section, figure, page, pair, table
 from modelmint.training.tabular import page as tabular
@@ -18,7 +19,6 @@ PACE = (
     ("memory_bytes", "Memory in MB", "that the process held, after a step", MB),
     ("gpu_memory_bytes", "Memory of the GPU in MB", "that the process held, after a step", MB),
 )
-TITLES = {"accuracy": "Accuracy", "f1": "F1", "bleu": "BLEU", "loss": "Loss", "perplexity": "Perplexity"}
 
 
 def training_page(facts: Mapping[str, Any], measured: Mapping[str, Any], *, name: str) -> str:
@@ -78,7 +78,7 @@ def _best(facts: Mapping[str, Any], metric: str | None) -> list[Headline]:
         return []
     kept = next((row for row in facts["history"] if row["epoch"] == facts["best_epoch"]), facts["history"][-1])
     note = f"on {facts['num_validation_rows']:,} validation rows"
-    return [Headline(name=title_of(metric), value=written_as(metric, kept[f"validation_{metric}"]), note=note)]
+    return [Headline(name=title_of(metric), value=written(metric, kept[f"validation_{metric}"]), note=note)]
 
 
 def _curves(facts: Mapping[str, Any], metric: str | None) -> Section | None:
@@ -95,7 +95,7 @@ def _curves(facts: Mapping[str, Any], metric: str | None) -> Section | None:
     if len(history) > 1 and metric is not None:
         values = [(float(row["epoch"]), float(row[f"validation_{metric}"])) for row in history]
         said = _said("score", f"{title_of(metric)} by epoch", values[0][1], values[-1][1])
-        drawing = charts.curves(said, [("accent deep", values)], percent=metric == "accuracy")
+        drawing = charts.curves(said, [("accent deep", values)], percent=is_share(metric))
         drawn.append(figure(drawing, title_of(metric), "by epoch, on the validation rows"))
     small = [
         figure(
@@ -183,16 +183,6 @@ def _points(curve: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, f
 
 def _said(name: str, title: str, first: float, last: float) -> Said:
     return Said(name=name, title=title, about=f"{title}: from {first:.4g} to {last:.4g}")
-
-
-def title_of(metric: str) -> str:
-    """A metric's name as a heading."""
-    return TITLES.get(metric, metric.replace("_", " ").capitalize())
-
-
-def written_as(metric: str, value: float) -> str:
-    """A metric's value, as people read it."""
-    return percent(value) if metric == "accuracy" else f"{value:.3f}"
 
 
 def _cell(value: Any) -> str:

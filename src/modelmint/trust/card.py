@@ -1,13 +1,16 @@
 """The model card: a README in Hugging Face form, with front matter that its hub and `huggingface_hub` can read."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelmint import __version__
+from modelmint.core.figures import METRICS, written
 from modelmint.core.formats import milliseconds, percent, seconds, short, size
 from modelmint.trust import telling
-from modelmint.trust.figures import Figures, VariantFigures, interval
+from modelmint.trust.figures import Figures, Metric, VariantFigures, interval
+from modelmint.trust.tasks import ROWS, TASKS, Call
 from modelmint.trust.words import Words
 
 if TYPE_CHECKING:
@@ -52,7 +55,14 @@ HUB_LICENCES = {
 }  # the hub's words for licences: SPDX in small letters
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 HUB_BASES = {"starter": "sentence-transformers/all-MiniLM-L6-v2"}  # the name under which the hub has it
-METRICS = {"accuracy": "accuracy", "macro_f1": "f1"}  # our name -> the hub's
+HUB_METRICS = {
+    "macro_f1": "f1",
+    "micro_f1": "f1",
+    "auc": "roc_auc",
+    "rouge_1": "rouge",
+    "rouge_2": "rouge",
+    "rouge_l": "rouge",
+}  # our name -> the hub's, where they differ
 NUM_CLASSES = 400
 
 Row = Sequence[str]
@@ -61,7 +71,7 @@ Row = Sequence[str]
 def card(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str], words: Words) -> str:
     """The text of ``README.md``. Everything that came from the data is escaped for Markdown."""
     quality = figures.quality
-    accuracy = quality.metrics.get("accuracy")
+    main, task = quality.main, TASKS.get(figures.task, ROWS)
     text = (
         telling.environment("md", words)
         .get_template("card.md")
@@ -73,12 +83,13 @@ def card(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str]
             limits=limits,
             table=_table,
             lead=telling.lead(figures, words),
-            endpoint=(spec.deploy or {}).get("endpoint", "ENDPOINT"),
+            call=task.call,
+            body=_body(spec, task.call) if task.call else "",
             kept=telling.kept(figures, words),
             parts=_parts(figures, words),
             reasons=[(words.reason(reason), f"{count:,}") for reason, count in figures.rows.reasons.items()],
             masked=telling.masked(figures, words),
-            evaluation_note=words("evaluation_note", n=f"{accuracy.n:,}") if accuracy and accuracy.n else "",
+            evaluation_note=words("evaluation_note", n=f"{main.n:,}") if main and main.n else "",
             metric_head=_metric_head(figures, words),
             metrics=_metrics(figures, words),
             gates=telling.gates(figures, words),
@@ -94,8 +105,8 @@ def card(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str]
                 for row in quality.classes[:NUM_CLASSES]
             ],
             confusions=[(one["truth"], one["predicted"], f"{one['count']:,}") for one in quality.confusions[:10]],
-            variant_head=[(words(key), align) for key, align in _VARIANT_HEAD if spec.show_cost or key != "cost_short"],
-            variants=[_variant(one, words, show_cost=spec.show_cost) for one in figures.variants],
+            variant_head=_variant_head(spec, figures, words),
+            variants=[_variant(one, figures, words, show_cost=spec.show_cost) for one in figures.variants],
             parity=telling.parity(figures, words),
             environment=_environment(figures, words),
             licence=telling.licence(figures, words),
@@ -105,23 +116,30 @@ def card(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str]
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
+def _body(spec: "ReportSpec", call: Call) -> str:
+    """The JSON of a request; it is Python too."""
+    endpoint = (spec.deploy or {}).get("endpoint", "ENDPOINT")
+    return json.dumps({"model": endpoint, **call.body}, ensure_ascii=False)
+
+
 def _front(spec: "ReportSpec", title: str, figures: Figures) -> str:
     """YAML front matter: only what is known."""
     from huggingface_hub import EvalResult, ModelCardData
 
+    task, metrics = TASKS.get(figures.task, ROWS).hub, figures.quality.metrics
+    shown = [name for name in figures.quality.shown if name in METRICS]
     results = [
         EvalResult(
-            task_type="text-classification",
+            task_type=task or figures.task,
             dataset_type=spec.dataset or "private",
             dataset_name=spec.dataset or "held-out test set",
             dataset_split="test",
-            metric_type=METRICS[name],
+            metric_type=HUB_METRICS.get(name, name),
             metric_name=name,
-            metric_value=round(one.value, 6),
+            metric_value=round(metrics[name].value, 6),
             metric_args={"average": "macro"} if name == "macro_f1" else None,
         )
-        for name, one in figures.quality.metrics.items()
-        if name in METRICS
+        for name in shown
     ]
     known: dict[str, Any] = {
         **_licence(figures.licences),
@@ -132,10 +150,10 @@ def _front(spec: "ReportSpec", title: str, figures: Figures) -> str:
     if base and HUB_NAME.fullmatch(base):
         known["base_model"] = base
     data = ModelCardData(
-        pipeline_tag="text-classification",
-        tags=["text-classification", "modelmint"],
+        pipeline_tag=task,
+        tags=[figures.task, "modelmint"],
         model_name=title,
-        metrics=[METRICS[name] for name in figures.quality.metrics if name in METRICS] or None,
+        metrics=list(dict.fromkeys(HUB_METRICS.get(name, name) for name in shown)) or None,
         eval_results=results or None,
         **known,
     )
@@ -179,19 +197,26 @@ def _metrics(figures: Figures, words: Words) -> list[Row]:
     quality = figures.quality
     beside = [known for known in (quality.metrics, quality.baseline, quality.live) if known]
     return [
-        (
-            words(name),
-            *(f"{percent(known[name].value)} ({interval(known[name])})" if name in known else "" for known in beside),
-        )
-        for name in METRICS
-        if name in quality.metrics
+        (words.figure(name), *(_told(name, known[name]) if name in known else "" for known in beside))
+        for name in quality.shown
     ]
+
+
+def _told(name: str, metric: Metric) -> str:
+    limits = interval(name, metric)
+    return f"{written(name, metric.value)} ({limits})" if limits else written(name, metric.value)
+
+
+def _variant_head(spec: "ReportSpec", figures: Figures, words: Words) -> list[tuple[str, str]]:
+    names = {"worth": words.figure(figures.quality.figure)}
+    head = [(key, align) for key, align in _VARIANT_HEAD if spec.show_cost or key != "cost_short"]
+    return [(names.get(key) or words(key), align) for key, align in head]
 
 
 _VARIANT_HEAD = (
     ("variant", ""),
     ("size", "r"),
-    ("accuracy", "r"),
+    ("worth", "r"),
     ("agreement", "r"),
     ("p50", "r"),
     ("throughput", "r"),
@@ -199,11 +224,11 @@ _VARIANT_HEAD = (
 )
 
 
-def _variant(one: VariantFigures, words: Words, *, show_cost: bool) -> Row:
+def _variant(one: VariantFigures, figures: Figures, words: Words, *, show_cost: bool) -> Row:
     cells = (
         f"{one.name} ✓ {words('chosen')}" if one.chosen else telling.form(one, words),
         size(one.size_bytes) if one.size_bytes is not None else "",
-        percent(one.accuracy.value) if one.accuracy else "",
+        written(figures.quality.figure, one.worth.value) if one.worth else "",
         percent(one.agreement) if one.agreement is not None else "",
         milliseconds(one.p50_ms) if one.p50_ms is not None else "",
         f"{one.throughput_per_s:,.0f}" if one.throughput_per_s is not None else "",

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from modelmint.core import tables
-from modelmint.core.formats import percent
+from modelmint.core.figures import is_lower_better, written
 from modelmint.core.types import JSON, Dataset, Model, Report
 
 TRAINED = "safetensors"  # what the trained model is called beside its variants
+MOST_SHOWN = 6
 WEAK_BELOW = 0.8  # an F1 below this is called weak
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """A share with its 95 % interval and the number of rows behind it; None where it was not measured."""
+    """A figure with its 95 % interval and the number of rows behind it; None where it was not measured."""
 
     value: float
     low: float | None = None
@@ -45,12 +46,14 @@ class ClassFigures:
 class Quality:
     """The evaluation report."""
 
+    figure: str
+    """The task's main figure."""
     metrics: Mapping[str, Metric]
     baseline_name: str | None
     baseline: Mapping[str, Metric]
     live: Mapping[str, Metric]
     lead_low: float | None
-    """The lower end of the interval of the accuracy above the baseline's."""
+    """The lower end of the interval of how much better the main figure is than the baseline's."""
     classes: Sequence[ClassFigures]
     """By F1, the worst first."""
     confusions: Sequence[JSON]
@@ -58,6 +61,16 @@ class Quality:
     ece: float | None
     gates: Sequence[JSON]
     refused: Sequence[str]
+
+    @property
+    def main(self) -> Metric | None:
+        return self.metrics.get(self.figure)
+
+    @property
+    def shown(self) -> list[str]:
+        """The figures to show, the main one first; not those of one label or type."""
+        others = [name for name in self.metrics if name != self.figure and ":" not in name]
+        return [name for name in (self.figure, *others) if name in self.metrics][:MOST_SHOWN]
 
     @property
     def weak(self) -> list[ClassFigures]:
@@ -71,7 +84,8 @@ class VariantFigures:
     name: str
     chosen: bool
     size_bytes: int | None
-    accuracy: Metric | None
+    worth: Metric | None
+    """The task's main figure."""
     agreement: float | None
     p50_ms: float | None
     p95_ms: float | None
@@ -112,6 +126,7 @@ class Figures:
 
     name: str
     digest: str
+    task: str
     labels: Sequence[str]
     base: str | None
     languages: Sequence[str]
@@ -150,6 +165,8 @@ class Figures:
 def quality(evaluation: Report, train_rows: Mapping[str, int]) -> Quality:
     """Read an evaluation report; `train_rows` is the number of training rows of each label."""
     facts = evaluation.facts
+    metrics = _metrics(facts.get("metrics"))
+    figure = str(facts.get("figure") or next(iter(metrics), "accuracy"))
     beside, calibration = facts.get("baseline") or {}, facts.get("calibration") or {}
     classes = [
         ClassFigures(
@@ -161,13 +178,15 @@ def quality(evaluation: Report, train_rows: Mapping[str, int]) -> Quality:
             num_train=train_rows.get(str(row["label"]), 0),
         )
         for row in facts.get("per_class", [])
+        if "f1" in row
     ]
     return Quality(
-        metrics=_metrics(facts.get("metrics")),
+        figure=figure,
+        metrics=metrics,
         baseline_name=beside.get("name"),
         baseline=_metrics(beside.get("metrics")),
         live=_metrics((facts.get("live") or {}).get("metrics")),
-        lead_low=((beside.get("difference") or {}).get("accuracy") or {}).get("low"),
+        lead_low=_lead_low(figure, (beside.get("difference") or {}).get(figure) or {}),
         classes=sorted(classes, key=lambda row: (row.f1, row.label)),
         confusions=facts.get("confusions", []),
         bins=[one for one in calibration.get("bins", []) if one.get("num_rows")],
@@ -180,17 +199,20 @@ def quality(evaluation: Report, train_rows: Mapping[str, int]) -> Quality:
 def variants(compression: Report, model: Model) -> list[VariantFigures]:
     """Read a compression report: facts and what was measured, side by side; first the model as it was trained."""
     facts, measured = compression.facts, compression.measured.get("variants") or {}
+    figure = str(facts.get("metric", "accuracy"))
     weights = [file["size_bytes"] for file in model.manifest["files"] if str(file["path"]).endswith(".safetensors")]
     trained = (
         [
             _variant(
-                {"name": TRAINED, **facts["model"], "size_bytes": sum(weights)}, compression.measured.get("model") or {}
+                {"name": TRAINED, **facts["model"], "size_bytes": sum(weights)},
+                compression.measured.get("model") or {},
+                figure,
             )
         ]
         if facts.get("model") and weights
         else []
     )
-    return [*trained, *(_variant(fact, measured.get(fact["name"]) or {}) for fact in facts.get("variants", []))]
+    return [*trained, *(_variant(fact, measured.get(fact["name"]) or {}, figure) for fact in facts.get("variants", []))]
 
 
 def rows(
@@ -239,12 +261,12 @@ def _metrics(given: Any) -> dict[str, Metric]:
     return {name: figure for name, figure in read.items() if figure is not None}
 
 
-def _variant(fact: JSON, measured: JSON) -> VariantFigures:
+def _variant(fact: JSON, measured: JSON, figure: str) -> VariantFigures:
     return VariantFigures(
         name=str(fact["name"]),
         chosen=bool(fact.get("chosen")),
         size_bytes=fact.get("size_bytes"),
-        accuracy=Metric.read((fact.get("metrics") or {}).get("accuracy")),
+        worth=Metric.read((fact.get("metrics") or {}).get(figure)),
         agreement=fact.get("agreement"),
         p50_ms=measured.get("p50_ms"),
         p95_ms=measured.get("p95_ms"),
@@ -253,8 +275,15 @@ def _variant(fact: JSON, measured: JSON) -> VariantFigures:
     )
 
 
-def interval(metric: Metric) -> str:
-    """``92.7–94.4%``; empty where none was measured."""
+def _lead_low(figure: str, difference: Mapping[str, Any]) -> float | None:
+    """Of a figure that is better low, how much lower it surely is."""
+    if is_lower_better(figure):
+        return -difference["high"] if difference.get("high") is not None else None
+    return difference.get("low")
+
+
+def interval(name: str, metric: Metric) -> str:
+    """``92.7–94.4%``, ``38.3–41.5``; empty where none was measured."""
     if metric.low is None or metric.high is None:
         return ""
-    return f"{percent(metric.low).removesuffix('%')}–{percent(metric.high)}"
+    return f"{written(name, metric.low).removesuffix('%')}–{written(name, metric.high)}"

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from modelmint.core.figures import written
 from modelmint.core.formats import percent, short
 from modelmint.trust.figures import WEAK_BELOW, Figures, Quality
+from modelmint.trust.tasks import CLASSES
+from modelmint.trust.telling import figure_within
 from modelmint.trust.words import Words
 
 FEW_TEST_ROWS = 10  # of one label: its figures jump by 10 points and more when one answer changes
@@ -18,7 +21,7 @@ def limits(figures: Figures, words: Words) -> list[str]:
     """Plain sentences in the language of `words`. Names from the data are cut, not escaped."""
     return [
         *_verdicts(figures, words),
-        *_accuracy(figures, words),
+        *_quality(figures, words),
         *_labels(figures, words),
         *_texts(figures, words),
         *_always(figures, words),
@@ -34,10 +37,11 @@ def _verdicts(figures: Figures, words: Words) -> Iterator[str]:
         yield words("limit_baseline")
 
 
-def _accuracy(figures: Figures, words: Words) -> Iterator[str]:
-    accuracy, parity = figures.quality.metrics.get("accuracy"), figures.parity
-    if accuracy is not None and accuracy.low is not None and accuracy.high is not None:
-        yield words("limit_size", n=f"{accuracy.n or 0:,}", low=percent(accuracy.low), high=percent(accuracy.high))
+def _quality(figures: Figures, words: Words) -> Iterator[str]:
+    main, parity, figure = figures.quality.main, figures.parity, figures.quality.figure
+    if main is not None and main.low is not None and main.high is not None:
+        low, high = written(figure, main.low), written(figure, main.high)
+        yield words("limit_size", n=f"{main.n or 0:,}", figure=figure_within(figure, words), low=low, high=high)
     if parity.get("accuracy_served") is not None and parity["accuracy_served"] < parity.get("accuracy_model", 0):
         yield words(
             "limit_served",
@@ -95,7 +99,8 @@ def _texts(figures: Figures, words: Words) -> Iterator[str]:
 
 
 def _always(figures: Figures, words: Words) -> Iterator[str]:
-    yield words("limit_closed", n=f"{len(figures.labels):,}")
+    if figures.labels and figures.task in CLASSES:
+        yield words("limit_closed", n=f"{len(figures.labels):,}")
     if figures.languages:
         yield words("limit_language", languages=words.languages(figures.languages))
     yield words("limit_drift")

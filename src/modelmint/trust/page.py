@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 from modelmint import __version__
 from modelmint.core import charts
 from modelmint.core.clock import now
+from modelmint.core.figures import written
 from modelmint.core.formats import milliseconds, percent, seconds, short, size
 from modelmint.trust import plots, telling
 from modelmint.trust.figures import WEAK_BELOW, ClassFigures, Figures, VariantFigures, interval
@@ -14,6 +15,7 @@ from modelmint.trust.words import Words
 if TYPE_CHECKING:
     from modelmint.trust.report import ReportSpec
 
+NUM_COMPARED = 2
 NUM_WORST = 25
 NUM_CONFUSIONS = 10
 
@@ -62,6 +64,9 @@ def page(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str]
             has_cost=spec.show_cost and any(one.cost_per_million for one in figures.variants),
             languages=words.languages(figures.languages),
             plots=_plots(figures, words),
+            compared=_compared(figures, words),
+            learned_title=words("validation_title", figure=words.figure(plots.learned_figure(figures))),
+            figure_name=words.figure(quality.figure),
             across=plots.across(figures),
             version=__version__,
             weak_below=WEAK_BELOW,
@@ -72,8 +77,6 @@ def page(spec: "ReportSpec", title: str, figures: Figures, limits: Sequence[str]
 
 def _plots(figures: Figures, words: Words) -> dict[str, object]:
     return {
-        "accuracy": plots.accuracy(figures, words, "accuracy"),
-        "macro_f1": plots.accuracy(figures, words, "macro_f1"),
         "calibration": plots.calibration(figures, words),
         "strip": plots.all_classes(figures, words),
         "flow": plots.rows(figures, words),
@@ -84,10 +87,18 @@ def _plots(figures: Figures, words: Words) -> dict[str, object]:
     }
 
 
+def _compared(figures: Figures, words: Words) -> list[tuple[str, object]]:
+    """The first figures as drawings, each with its title."""
+    quality, key = figures.quality, "figure_title" if figures.quality.baseline else None
+    drawn = [(name, plots.figure(figures, words, name)) for name in quality.shown[:NUM_COMPARED]]
+    titled = [(words(key, figure=words.figure(name)) if key else words.figure(name), one) for name, one in drawn]
+    return [(title, one) for title, one in titled if one]
+
+
 def _headlines(spec: "ReportSpec", figures: Figures, words: Words) -> list[Headline]:
     """The large figures; one that was not measured is left out."""
     quality, served, parity = figures.quality, figures.chosen, figures.parity
-    found = [_metric(figures, name, words) for name in ("accuracy", "macro_f1") if name in quality.metrics]
+    found = [_metric(figures, name, words) for name in quality.shown[:NUM_COMPARED]]
     if served is not None and served.size_bytes is not None:
         found.append(_headline(words("size"), size(served.size_bytes), short(served.name)))
     if served is not None and served.p50_ms is not None:
@@ -106,10 +117,11 @@ def _headlines(spec: "ReportSpec", figures: Figures, words: Words) -> list[Headl
 
 def _metric(figures: Figures, name: str, words: Words) -> Headline:
     quality = figures.quality
-    notes = [words("interval"), interval(quality.metrics[name])] if interval(quality.metrics[name]) else []
+    limits = interval(name, quality.metrics[name])
+    notes = [words("interval"), limits] if limits else []
     if name in quality.baseline:
-        notes.append(words("versus", value=percent(quality.baseline[name].value)))
-    return _headline(words(name), percent(quality.metrics[name].value), *notes)
+        notes.append(words("versus", value=written(name, quality.baseline[name].value)))
+    return _headline(words.figure(name), written(name, quality.metrics[name].value), *notes)
 
 
 def _headline(name: str, written: str, *notes: str) -> Headline:
@@ -158,16 +170,16 @@ def _masked(figures: Figures) -> list[tuple[str, int]]:
 def _estimate(figures: Figures, words: Words) -> list[dict[str, object]]:
     """What was expected of training beside what it took, each with bars on one scale."""
     found: list[dict[str, object]] = []
-    for key, name, written in (("seconds", "time", seconds), ("memory_bytes", "memory", size)):
+    for key, name, form in (("seconds", "time", seconds), ("memory_bytes", "memory", size)):
         expected, took = figures.estimate.get(key), figures.training.get(key)
         if took:
             most = max(expected or 0, took)
             found.append(
                 {
                     "name": words(name),
-                    "took": written(took),
+                    "took": form(took),
                     "took_bar": charts.bar(took / most),
-                    "expected": written(expected) if expected else None,
+                    "expected": form(expected) if expected else None,
                     "expected_bar": charts.bar((expected or 0) / most, kind="base"),
                 }
             )
@@ -176,17 +188,17 @@ def _estimate(figures: Figures, words: Words) -> list[dict[str, object]]:
 
 def _variants(figures: Figures, words: Words) -> list[dict[str, object]]:
     largest = max((one.size_bytes or 0 for one in figures.variants), default=0) or 1
-    return [_variant(one, largest, words) for one in figures.variants]
+    return [_variant(one, figures, largest, words) for one in figures.variants]
 
 
-def _variant(one: VariantFigures, largest: int, words: Words) -> dict[str, object]:
+def _variant(one: VariantFigures, figures: Figures, largest: int, words: Words) -> dict[str, object]:
     return {
         "name": telling.form(one, words),
         "chosen": one.chosen,
         "cost": one.cost_per_million or "",
         "size": size(one.size_bytes) if one.size_bytes is not None else "",
         "bar": charts.bar((one.size_bytes or 0) / largest, kind="accent" if one.chosen else "base"),
-        "accuracy": percent(one.accuracy.value) if one.accuracy else "",
+        "worth": written(figures.quality.figure, one.worth.value) if one.worth else "",
         "agreement": percent(one.agreement) if one.agreement is not None else "",
         "p50": milliseconds(one.p50_ms) if one.p50_ms is not None else "",
         "speed": words("per_second", n=f"{one.throughput_per_s:,.0f}") if one.throughput_per_s is not None else "",

@@ -6,7 +6,8 @@ from markupsafe import Markup
 
 from modelmint.core import charts
 from modelmint.core.charts import Range, Said, Stream
-from modelmint.core.formats import milliseconds, percent, short
+from modelmint.core.figures import SHARES, is_share, written
+from modelmint.core.formats import milliseconds, short
 from modelmint.core.svg import Point
 from modelmint.trust.figures import WEAK_BELOW, Figures, Metric, interval
 from modelmint.trust.words import Words
@@ -14,7 +15,7 @@ from modelmint.trust.words import Words
 MAX_REASONS = 6
 
 
-def accuracy(figures: Figures, words: Words, name: str) -> Markup | None:
+def figure(figures: Figures, words: Words, name: str) -> Markup | None:
     """A metric of the model with its interval, beside the cheap baseline and the live model."""
     quality = figures.quality
     beside = (
@@ -22,9 +23,10 @@ def accuracy(figures: Figures, words: Words, name: str) -> Markup | None:
         (words("baseline_short"), quality.baseline, "base"),
         (words("live"), quality.live, "base"),
     )
-    ranges = [_range(label, known[name], kind) for label, known, kind in beside if name in known]
+    ranges = [_range(name, label, known[name], kind) for label, known, kind in beside if name in known]
     about = "; ".join(f"{one.label}: {one.written}" for one in ranges)
-    return charts.intervals(Said(name=name, title=words(f"{name}_title"), about=about), ranges) if ranges else None
+    said = Said(name=name.replace("_", "-"), title=words("figure_title", figure=words.figure(name)), about=about)
+    return charts.intervals(said, ranges, percent=name in SHARES) if ranges else None
 
 
 def calibration(figures: Figures, words: Words) -> Markup | None:
@@ -115,9 +117,23 @@ def loss(figures: Figures, words: Words) -> Markup | None:
 
 
 def learned(figures: Figures, words: Words) -> Markup | None:
-    """Accuracy on validation texts over training."""
-    lines = [("accent", _points(figures, "validation_accuracy"))]
-    return _curves(lines, Said(name="learned", title=words("validation_title"), about=_told(lines)), percent=True)
+    """The main figure on validation rows over training."""
+    name = learned_figure(figures)
+    lines = [("accent", _points(figures, f"validation_{name}"))]
+    said = Said(name="learned", title=words("validation_title", figure=words.figure(name)), about=_told(lines))
+    return _curves(lines, said, percent=is_share(name))
+
+
+def learned_figure(figures: Figures) -> str:
+    """The figure that training watched on the validation rows."""
+    seen = [
+        key.removeprefix("validation_")
+        for one in figures.trained.get("history", [])
+        for key in one
+        if key.startswith("validation_")
+    ]
+    known = figures.quality.figure
+    return known if known in seen else next((name for name in seen if name != "loss"), known)
 
 
 def latency(figures: Figures, words: Words) -> Markup | None:
@@ -141,15 +157,15 @@ def latency(figures: Figures, words: Words) -> Markup | None:
     )
 
 
-def _range(label: str, metric: Metric, kind: str) -> Range:
-    limits = interval(metric)
+def _range(name: str, label: str, metric: Metric, kind: str) -> Range:
+    limits = interval(name, metric)
     return Range(
         label=label,
         value=metric.value,
         low=metric.value if metric.low is None else metric.low,
         high=metric.value if metric.high is None else metric.high,
         kind=kind,
-        written=f"{percent(metric.value)} ({limits})" if limits else percent(metric.value),
+        written=f"{written(name, metric.value)} ({limits})" if limits else written(name, metric.value),
     )
 
 

@@ -12,6 +12,7 @@ from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.trust import figures as read
+from modelmint.trust import telling
 from modelmint.trust.card import card
 from modelmint.trust.figures import Figures, Metric
 from modelmint.trust.limits import limits
@@ -75,8 +76,9 @@ def report(spec: ReportSpec, inputs: ReportInputs, ctx: StageContext) -> ReportO
     The facts hold the headline figures and the limits; times stand in the renderings, which no digest covers.
     """
     ctx.say(0, 2, "reading the figures")
-    figures, words = _figures(inputs), Words(spec.language)
-    title = spec.title or words("title", n=f"{len(figures.labels):,}")
+    figures = _figures(inputs)
+    words = Words(spec.language, figures.task)
+    title = spec.title or telling.title(figures, words)
     found = limits(figures, words)
     ctx.say(1, 2, "writing the card and the page")
     facts = {"title": title, "summary": _summary(figures, inputs.variant), "limits": found}
@@ -92,13 +94,14 @@ def _figures(inputs: ReportInputs) -> Figures:
     return Figures(
         name=model.name,
         digest=model.digest,
-        labels=model.facts.get("labels", []),
+        task=str(inputs.evaluation.facts.get("task", model.facts.get("task", "text-classification"))),
+        labels=model.facts.get("labels") or [],
         base=model.facts.get("base"),
         languages=model.facts.get("languages", []),
         licences=sorted(
             {*model.manifest["licences"], *inputs.train.manifest["licences"], *inputs.variant.manifest["licences"]}
         ),
-        quality=read.quality(inputs.evaluation, Counter(tables.column(inputs.train, "label"))),
+        quality=read.quality(inputs.evaluation, _train_rows(inputs.train, inputs.evaluation)),
         variants=read.variants(inputs.compression, model),
         compression_refused=inputs.compression.facts.get("refused", []),
         parity=inputs.parity.facts,
@@ -121,11 +124,22 @@ def _figures(inputs: ReportInputs) -> Figures:
     )
 
 
+def _train_rows(train: Dataset, evaluation: Report) -> Counter[str]:
+    """Label -> how many training rows have it; empty where nothing is said of labels one by one."""
+    names = tables.column_names(train)
+    if not evaluation.facts.get("per_class") or not {"label", "labels"} & set(names):
+        return Counter()
+    if "labels" in names:
+        return Counter(str(label) for labels in tables.column(train, "labels") for label in labels or ())
+    return Counter(str(label) for label in tables.column(train, "label"))
+
+
 def _summary(figures: Figures, variant: Model) -> JSON:
     """The headline figures that are facts: those that a second run with the same seed gives again."""
     quality, rows = figures.quality, figures.rows
     chosen = figures.chosen
     return {
+        "task": figures.task,
         "num_labels": len(figures.labels),
         "metrics": _values(quality.metrics),
         "baseline": {"name": quality.baseline_name, "metrics": _values(quality.baseline)}

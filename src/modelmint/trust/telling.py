@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from modelmint.core import formats
+from modelmint.core.figures import written
 from modelmint.core.formats import percent, short
 from modelmint.trust.figures import TRAINED, Figures, VariantFigures, interval
+from modelmint.trust.tasks import ROWS, TASKS
 from modelmint.trust.words import Words
 
 if TYPE_CHECKING:
@@ -51,17 +53,37 @@ def markdown(text: str) -> str:
     return _BEGINNING.sub(lambda found: f"{found[1]}\\{found[2]}" if not found[2].isdigit() else found[0], marked)
 
 
+def title(figures: Figures, words: Words) -> str:
+    """A plain heading."""
+    if figures.task == "text-classification":
+        return words("title", n=f"{len(figures.labels):,}")
+    return TASKS.get(figures.task, ROWS).title[words.language == "zh"]
+
+
 def lead(figures: Figures, words: Words) -> str:
     """What it is and how good, in two sentences."""
-    accuracy, cheap = figures.quality.metrics.get("accuracy"), figures.quality.baseline.get("accuracy")
-    if accuracy is None:
+    quality = figures.quality
+    main, cheap = quality.main, quality.baseline.get(quality.figure)
+    if main is None:
         return ""
-    sentences = [
-        words("lead", labels=f"{len(figures.labels):,}", n=f"{accuracy.n or 0:,}", accuracy=percent(accuracy.value))
-    ]
+    value, n = written(quality.figure, main.value), f"{main.n or 0:,}"
+    if figures.task == "text-classification" and quality.figure == "accuracy":
+        sentences = [words("lead", labels=f"{len(figures.labels):,}", n=n, accuracy=value)]
+    else:
+        does = TASKS.get(figures.task, ROWS).does[words.language == "zh"]
+        sentences = [
+            words("lead_task", does=does, n=n, figure=figure_within(quality.figure, words), value=value).strip()
+        ]
     if cheap is not None:
-        sentences.append(words("lead_baseline", baseline=percent(cheap.value), name=baseline_name(figures, words)))
+        baseline = written(quality.figure, cheap.value)
+        sentences.append(words("lead_baseline", baseline=baseline, name=baseline_name(figures, words)))
     return ("" if words.language == "zh" else " ").join(sentences)
+
+
+def figure_within(name: str, words: Words) -> str:
+    """A figure's name within a sentence: ``accuracy``, but ``BLEU``."""
+    called = words.figure(name)
+    return called[0].lower() + called[1:] if called[1:2].islower() else called
 
 
 def baseline_name(figures: Figures, words: Words) -> str:
@@ -103,6 +125,8 @@ def masked(figures: Figures, words: Words) -> str:
 def parity(figures: Figures, words: Words) -> str:
     """What went through the endpoint and what came back; empty without those figures."""
     facts = figures.parity
+    if not {"accuracy_model", "accuracy_served"} <= set(facts) and {"num_rows", "agreement"} <= set(facts):
+        return words("parity_plain", n=f"{facts['num_rows']:,}", agreement=percent(facts["agreement"], 2))
     if not {"num_rows", "agreement", "accuracy_model", "accuracy_served"} <= set(facts):
         return ""
     return words(

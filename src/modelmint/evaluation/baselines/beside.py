@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelmint.core.clock import monotonic_s
+from modelmint.core.figures import SHARES, is_lower_better
 from modelmint.core.money import Money, machine_cost
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered, best_of, measured
 from modelmint.evaluation.baselines.cheap import Asked, Cheap
 from modelmint.evaluation.baselines.choices import WHY_NONE, chosen
 from modelmint.evaluation.comparison import paired
-from modelmint.evaluation.gates import LOWER_IS_BETTER, SHARES
 from modelmint.evaluation.predict import Predictions
 from modelmint.evaluation.significance import Figure
 from modelmint.evaluation.sums import adding
@@ -167,7 +167,7 @@ def says(facts: JSON, figures: Mapping[str, Figure], costs: Costs) -> str:
     found = facts["difference"].get(name)
     by = found["value"] if found else figures[name]["value"] - facts["metrics"][name]["value"]
     plain = name.partition(":")[0]
-    better = -by if plain in LOWER_IS_BETTER else by
+    better = -by if is_lower_better(plain) else by
     text = f"{name}: the model is {_better(better, facts, found, is_share=plain in SHARES)}; {_cost(costs)}"
     more = costs.model.amount - costs.baseline.amount
     is_sure = found is not None and min(found["low"] * found["value"], found["high"] * found["value"]) > 0
@@ -221,7 +221,7 @@ def _warnings(facts: JSON) -> list[JSON]:
     if name is None:
         return []
     found = facts["difference"][name]
-    worst = -found["high"] if name.partition(":")[0] in LOWER_IS_BETTER else found["low"]
+    worst = -found["high"] if is_lower_better(name) else found["low"]
     if worst > 0:
         return []
     message = f"the model is not clearly better than the cheap way ({facts['name']}), which may do"

@@ -7,9 +7,9 @@ from typing import Any
 from modelmint.catalog.catalog import Catalog
 from modelmint.core import tables
 from modelmint.core.errors import InputError
+from modelmint.core.figures import is_lower_better
 from modelmint.core.types import JSON, Dataset, Report
 from modelmint.evaluation.answers import HEAVY
-from modelmint.evaluation.gates import LOWER_IS_BETTER
 from modelmint.evaluation.pairing import Pairing, pair_answers, pair_labels
 from modelmint.loop.tracking.config import differences
 from modelmint.loop.tracking.sides import Side, side_of
@@ -96,7 +96,7 @@ def _metrics(sides: Sequence[Side], paired: Sequence[Pairing | None]) -> list[JS
 
 def _row(of: str, name: str, values: Sequence[Any], differences: Sequence[Any]) -> JSON:
     plain = name.partition(":")[0]
-    better = "lower" if plain in LOWER_IS_BETTER or plain.endswith("loss") else "higher"
+    better = "lower" if is_lower_better(plain) or plain.endswith("loss") else "higher"
     return {"name": name, "of": of, "better": better, "values": list(values), "differences": list(differences)}
 
 

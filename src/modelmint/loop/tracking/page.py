@@ -8,10 +8,10 @@ from markupsafe import Markup
 from modelmint.catalog.catalog import Catalog
 from modelmint.core import charts
 from modelmint.core.charts import Said
+from modelmint.core.figures import SHARES
 from modelmint.core.pages import Section, figure, page, pair, table
 from modelmint.core.svg import dot, line
 from modelmint.core.types import JSON
-from modelmint.evaluation.gates import SHARES
 from modelmint.loop.tracking import telling
 from modelmint.loop.tracking.curves import Curves, curves_of
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelmint.core import formats
-from modelmint.evaluation.gates import SHARES
+from modelmint.core.figures import SHARES
 
 TOOK = {
     "run_seconds": "the whole run",

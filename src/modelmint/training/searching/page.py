@@ -6,11 +6,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from modelmint.core import figures
 from modelmint.core.charts import Said
 from modelmint.core.formats import percent, seconds
 from modelmint.core.pages import Headline, Section, Share, figure, page, pair, table
 from modelmint.core.scatter import Dot, scatter
-from modelmint.training.page import title_of, written_as
 from modelmint.training.searching.space import written
 
 Facts = Mapping[str, Any]
@@ -37,8 +37,8 @@ def search_page(facts: Facts, measured: Facts, *, name: str) -> str:
         lead=f"The best values are {found}. The search ended when {ended}.",
         headlines=[
             Headline(
-                name=f"best {title_of(facts['metric']).lower()}",
-                value=written_as(facts["metric"], best["score"]),
+                name=f"best {figures.title_of(facts['metric']).lower()}",
+                value=figures.written(facts["metric"], best["score"]),
                 note=f"trial {best['number'] + 1}, on {facts['num_validation_rows']:,} validation rows",
             ),
             *_default(facts),
@@ -57,7 +57,9 @@ def _default(facts: Facts) -> list[Headline]:
         return []
     score = facts["default"]["score"]
     return [
-        Headline(name="without a search", value=written_as(facts["metric"], score), note="the values of train, trial 1")
+        Headline(
+            name="without a search", value=figures.written(facts["metric"], score), note="the values of train, trial 1"
+        )
     ]
 
 
@@ -73,9 +75,9 @@ def _history(facts: Facts) -> Section:
         if best is not None:
             line.append((float(trial["number"] + 1), best))
     first, last = line[0][1], line[-1][1]
-    title = f"{title_of(facts['metric'])} by trial"
+    title = f"{figures.title_of(facts['metric'])} by trial"
     said = Said(name="history", title=title, about=f"{title}: the best grew from {first:.4g} to {last:.4g}")
-    drawn = scatter(said, dots, through=_stairs(line), percent=facts["metric"] == "accuracy")
+    drawn = scatter(said, dots, through=_stairs(line), percent=figures.is_share(facts["metric"]))
     note = "The score is the best of many on the same validation rows, and so a little too good; the test rows have not been seen."
     return Section(
         heading="How the best was found",
@@ -108,18 +110,18 @@ def _slice(facts: Facts, at: int, key: str, sought: Any) -> Markup:
     dots = [_dot(facts, trial, across(trial["values"][key])) for trial in trials]
     said = Said(
         name=f"slice{at}",
-        title=f"{title_of(facts['metric'])} by {key}",
+        title=f"{figures.title_of(facts['metric'])} by {key}",
         about=f"The best: {written(facts['best']['values'][key])}",
     )
     log = not names and bool(sought.get("log"))
     span = None if names else (float(sought["low"]), float(sought["high"]))
-    return figure(scatter(said, dots, names=names, span=span, log=log, percent=facts["metric"] == "accuracy"), key)
+    return figure(scatter(said, dots, names=names, span=span, log=log, percent=figures.is_share(facts["metric"])), key)
 
 
 def _dot(facts: Facts, trial: Facts, x: float) -> Dot:
     values = ", ".join(f"{key} {written(value)}" for key, value in trial["values"].items())
     kind = "deep" if trial["number"] == facts["best"]["number"] else KINDS[trial["state"]]
-    score = written_as(facts["metric"], trial["score"])
+    score = figures.written(facts["metric"], trial["score"])
     return Dot(
         x=x, y=trial["score"], kind=kind, tip=f"trial {trial['number'] + 1}, {trial['state']}: {score} ({values})"
     )
@@ -133,7 +135,7 @@ def _trials(facts: Facts, measured: Facts) -> Section:
             Markup("<strong>{}</strong>").format("best")
             if trial["number"] == facts["best"]["number"]
             else trial["state"],
-            "–" if trial["score"] is None else written_as(facts["metric"], trial["score"]),
+            "–" if trial["score"] is None else figures.written(facts["metric"], trial["score"]),
             *(written(trial["values"][key]) for key in keys),
             len(trial["scores"]),
             f"{took_s:.1f} s",
