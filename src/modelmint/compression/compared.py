@@ -115,7 +115,10 @@ def _asked(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) ->
     num_broken = sum(not np.isfinite(row).all() for row in logits)
     if num_broken:
         raise StageError(f"{name}: must answer with finite numbers; for {num_broken} of {len(texts)} texts it does not")
-    return answers(logits, engine.labels, how=engine.how, inputs=texts)
+    if not (engine.labels and isinstance(texts[0], dict) and "row" in texts[0]):
+        return answers(logits, engine.labels, how=engine.how, inputs=texts)
+    found = answers(logits, engine.labels, how=engine.how, all_scores=True, inputs=texts)
+    return [{**one, "probabilities": one["scores"]} for one in found]  # tables are measured by them
 
 
 def _said(answer: Mapping[str, Any]) -> Any:

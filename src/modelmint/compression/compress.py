@@ -30,9 +30,12 @@ from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
+from modelmint.serving.engines import MODEL_FILES
 
 ENOUGH_ROWS = 200
 TRAINED = "trained"
+WEIGHTS = ("model.onnx*", MODEL_FILES["lightgbm"], MODEL_FILES["numpy"])
+"""The files of a variant whose size is told."""
 
 
 class CompressSpec(Spec):
@@ -42,13 +45,14 @@ class CompressSpec(Spec):
 
     try_: tuple[str, ...] | None = Field(alias="try", default=None, min_length=1)
     """What to make, each FORM or BODY/FORM. Not given: `onnx-fp32`, `onnx-int8`, `onnx-int8-mixed` and
-    `onnx-int8-static`; of a chat model every `genai-` form.
+    `onnx-int8-static`; of a chat model every `genai-` form; of a table the model as trained.
 
     Forms: `onnx-fp32` is the model as trained; `onnx-fp16` stores its weights in 16 bits; `onnx-int8` is a quarter of
     its size, and faster; `onnx-int8-mixed` keeps the layers in fp32 that 8 bits hurt most; `onnx-int8-static` scales by
     what training rows gave, so that texts share a batch, `onnx-int8-static-mixed` likewise; `openvino-fp32`, `openvino-bf16` and `openvino-int8` are run by
     OpenVINO (the extra `openvino`). Chats are written by ONNX Runtime GenAI (the extra `generation`) from `genai-fp32`,
-    `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
+    `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. Tables: `lightgbm-fp64` of boosted
+    trees, `numpy-fp64` of a linear model, an `onnx-` or `openvino-` form of a network. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
     """
     gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """What a variant must be, like {size_mb: "<= 30", p99_ms: "<= 10"}: `accuracy_drop` against the trained model (of
@@ -119,7 +123,7 @@ def compress(spec: CompressSpec, inputs: CompressInputs, ctx: StageContext) -> C
         StageError: not one variant could be made.
     """
     task = task_of(inputs.model)
-    names = fitting(spec.try_ or default_forms(task), task)
+    names = fitting(spec.try_ or default_forms(inputs.model), inputs.model, task)
     rows = _Compared.read(spec, inputs, task, ctx.seed)
     trained = rows.ways.ask_trained(inputs.model, rows.sets, ctx)
     given = Given(
@@ -152,7 +156,7 @@ def _none_made(failed: Mapping[str, str]) -> StageError:
     return StageError(
         f"try: no variant could be made: {'; '.join(f'{name}: {why}' for name, why in failed.items())}",
         parameter="try",
-        remedy="Take onnx-fp32 into try, or genai-fp32 of a chat model: the model as trained.",
+        remedy="Leave try out, or take onnx-fp32 into it, genai-fp32 of a chat model: the model as trained.",
     )
 
 
@@ -235,7 +239,7 @@ def _tried(
     found = {
         "accuracy_drop": rows.sets[0].drop(trained[0], made.answers[0], seed=ctx.seed),
         "agreement": rows.ways.agreement(trained[-1], made.answers[-1]),
-        "size_mb": sum(file.stat().st_size for file in made.folder.glob("model.onnx*")) / 1e6,
+        "size_mb": sum(file.stat().st_size for kind in WEIGHTS for file in made.folder.glob(kind)) / 1e6,
         **{name: float(str(timed[name]).split()[0]) for name in TIMED},
     }
     candidate = Candidate(name=made.name, figures=found, verdicts=judge(gates, found))
@@ -301,7 +305,8 @@ def _fact(one: _Tried, chosen: Candidate | None, wish: Wish, rows: _Compared, se
 
 def _size_bytes(model: Model) -> int:
     """Of the weights alone."""
-    return sum(file["size_bytes"] for file in model.manifest["files"] if str(file["path"]).endswith(".safetensors"))
+    own = (".safetensors", *WEIGHTS[1:])
+    return sum(file["size_bytes"] for file in model.manifest["files"] if str(file["path"]).endswith(own))
 
 
 def _notes(rows: _Compared, chosen: Candidate | None) -> list[str]:

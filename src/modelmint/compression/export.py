@@ -12,6 +12,7 @@ from typing import Any
 INPUTS = ("input_ids", "attention_mask")
 TYPES = "token_type_ids"
 PIXELS = "pixels"
+CELLS = "cells"
 OUTPUT = "logits"
 OPSET = 17
 
@@ -22,7 +23,7 @@ def export_onnx(folder: Path, output: Path) -> None:
     Of texts: `INPUTS` (batch, length) to `OUTPUT` (batch, labels); of a model of tags or of answers in texts that is
     (batch, length, labels), the labels of the latter being the first and the last token. A model whose encoder reads
     types of tokens (of which text one is, which capitals it has) has `TYPES` as a third input. Of images and
-    recordings: `PIXELS` (batch, c, h, w) to `OUTPUT`.
+    recordings: `PIXELS` (batch, c, h, w) to `OUTPUT`. Of a network of a table: `CELLS` (batch, columns) to `OUTPUT`.
     """
     import torch
 
@@ -62,6 +63,15 @@ def _opened(folder: Path) -> _Exported:
         classifier: Any = open_model(folder)
         axes = {PIXELS: {0: "batch"}, OUTPUT: {0: "batch"}}
         return _Exported(model=classifier.model.cpu(), given=(torch.zeros(2, *classifier.sizes),), axes=axes)
+    if about["task"].startswith("tabular-"):
+        import torch
+
+        from modelmint.training.tasks.table_model import read_network
+
+        given = (torch.zeros(2, len(about["columns"])),)
+        return _Exported(
+            model=read_network(folder).eval(), given=given, axes={CELLS: {0: "batch"}, OUTPUT: {0: "batch"}}
+        )
     if about["task"] == "token-classification":
         from modelmint.training.headed import read_headed
         from modelmint.training.tasks.tagger import KIND

@@ -52,10 +52,8 @@ def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
 def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     if writes(folder):
         return _opened_writer(folder, num_threads)
-    if (folder / "model.onnx").is_file():
-        import onnxruntime  # noqa: F401  # its import is no part of opening a model
-        import tokenizers  # noqa: F401
-
+    if "variant" in json.loads((folder / "modelmint.json").read_text(encoding="utf-8")):
+        _import_of_engines(folder)  # no part of opening a model
         from modelmint.serving.engines import open_engine
 
         started_s = monotonic_s()
@@ -75,6 +73,14 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     if about["task"] == "chat":
         return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
     return lambda texts: predictor.predict(to_rows(texts, columns)), monotonic_s() - started_s
+
+
+def _import_of_engines(folder: Path) -> None:
+    if (folder / "model.onnx").is_file():
+        import onnxruntime  # noqa: F401
+        import tokenizers  # noqa: F401
+    elif (folder / "model.txt").is_file():
+        import lightgbm  # noqa: F401
 
 
 def _opened_writer(folder: Path, num_threads: int) -> tuple[Ask, float]:

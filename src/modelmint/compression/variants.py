@@ -18,6 +18,7 @@ from modelmint.core.errors import DataError, InputError
 from modelmint.core.inputs import SERVED
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
+from modelmint.serving.engines import MODEL_FILES
 from modelmint.serving.writers import ENGINE as WRITES
 
 COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "chat_template.jinja")
@@ -34,7 +35,7 @@ class Form:
     about: str
     file: str
     """Which ONNX file it runs: `fp32`, `fp16`, `int8` or `int8-static`, each of the two also `-mixed`; of a model that
-    writes the precision of its weights (`genai.PRECISIONS`)."""
+    writes the precision of its weights (`genai.PRECISIONS`); of a table the file that training wrote."""
     engine: str = "onnx"
     settings: Mapping[str, str] = field(default_factory=dict)
     """What OpenVINO is told."""
@@ -77,27 +78,51 @@ FORMS: dict[str, Form] = {
         about="chats: weights in 4 bits but for the layers that 4 bits hurt most, which have 8",
     ),
     "genai-int4": Form(file="int4", engine=WRITES, about="chats: weights in 4 bits"),
+    "lightgbm-fp64": Form(
+        file=MODEL_FILES["lightgbm"], engine="lightgbm", max_batch=256, about="tables, by boosted trees: as trained"
+    ),
+    "numpy-fp64": Form(
+        file=MODEL_FILES["numpy"], engine="numpy", max_batch=256, about="tables, by a linear model: as trained"
+    ),
 }
 DEFAULT_FORMS = ("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static")
 DEFAULT_CHAT_FORMS = ("genai-fp32", "genai-int8", "genai-int4-mixed", "genai-int4")
+DEFAULT_NETWORK_FORMS = ("onnx-fp32",)
+"""Of a table: it is so small that 8 bits make it slower (docs/log.md)."""
+OWN_FILES = {"lightgbm": "lightgbm", "linear": "numpy"}
+"""How a table's model was made -> the engine that reads its file as it is. No network: it has no other form, no body."""
 
 
-def default_forms(task: str) -> tuple[str, ...]:
+def default_forms(model: Model) -> tuple[str, ...]:
     """What is tried where the recipe does not say."""
-    return DEFAULT_CHAT_FORMS if task == "chat" else DEFAULT_FORMS
+    task, made_by = model.facts.get("task"), model.facts.get("engine")
+    if task == "chat":
+        return DEFAULT_CHAT_FORMS
+    if made_by in OWN_FILES:
+        return tuple(name for name, form in FORMS.items() if form.engine == OWN_FILES[made_by])
+    return DEFAULT_NETWORK_FORMS if made_by == "network" else DEFAULT_FORMS
 
 
-def fitting(names: Sequence[str], task: str) -> Sequence[str]:
-    """The names, which must be those of forms for the task.
+def fitting(names: Sequence[str], model: Model, task: str) -> Sequence[str]:
+    """The names, which must be those of forms for the model.
 
     Raises:
         InputError: one is not.
     """
-    fit = {name for name, form in FORMS.items() if (form.engine == WRITES) == (task == "chat")}
+    own = OWN_FILES.get(str(model.facts.get("engine")))
+    engines = {WRITES} if task == "chat" else {own} if own else {"onnx", "openvino"}
+    by = f" by {model.facts.get('engine')}" if task.startswith("tabular-") else ""
+    fit = {name for name, form in FORMS.items() if form.engine in engines}
     for name in names:
+        if task.startswith("tabular-") and "/" in name:
+            raise InputError(
+                f"try: a model of a table has no smaller bodies; got {name!r}",
+                parameter="try",
+                remedy=f"Leave the body out: {name.rpartition('/')[2]}.",
+            )
         if name.rpartition("/")[2] not in fit:
             raise InputError(
-                f"try: a model for {task} has the forms {', '.join(one for one in FORMS if one in fit)}; got {name!r}",
+                f"try: a model for {task}{by} has the forms {', '.join(one for one in FORMS if one in fit)}; got {name!r}",
                 parameter="try",
                 remedy="Leave try out: what fits the model is tried.",
             )
@@ -143,8 +168,8 @@ class Workshop:
         self._broken: dict[tuple[str | None, str], BaseException] = {}
 
     def make(self, name: str) -> Path:
-        """A folder with model.onnx (genai_config.json beside it where it writes), tokenizer.json, config.json and
-        modelmint.json; equal models give equal files.
+        """A folder with model.onnx (genai_config.json beside it where it writes; a table's file as it was trained),
+        tokenizer.json, config.json and modelmint.json; equal models give equal files.
 
         Raises:
             InputError: there is no such variant, or the body does not fit the model.
@@ -159,6 +184,8 @@ class Workshop:
         self._ctx.say(0, 0, f"making {name}")
         if form.engine == WRITES:
             shutil.copytree(self._file(body, f"{WRITES}-{form.file}"), folder, dirs_exist_ok=True)
+        elif form.engine in OWN_FILES.values():
+            shutil.copyfile(source / form.file, folder / form.file)
         else:
             shutil.copyfile(self._file(body, form.file), folder / "model.onnx")
         about = self._about(body, source) | {

@@ -5,14 +5,17 @@ The same JSON value everywhere: a bare text, or an object by the columns of a ro
 """
 
 import hashlib
+import math
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, with_config
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, with_config
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from modelmint.core.columns import json_cell
 from modelmint.core.errors import InputError
 from modelmint.core.stage import MAX_TEXT_CHARACTERS
 from modelmint.core.tags import words_in
@@ -28,6 +31,7 @@ WORDS: Columns = ("tokens",)
 QUESTION: Columns = ("question", "context")
 IMAGE: Columns = ("image",)
 AUDIO: Columns = ("audio",)
+ROW: Columns = ("row",)
 FILES = (IMAGE, AUDIO)
 MAX_FILE_BYTES = 700_000
 """Of an image or a recording as a file."""
@@ -58,6 +62,8 @@ SERVED: Mapping[str, Served] = {
     ),
     "image-classification": Served(columns=IMAGE, says=("picture", "mean", "std")),
     "audio-classification": Served(columns=AUDIO, says=("sound", "mean", "std")),
+    "tabular-classification": Served(columns=ROW, says=("columns", "left_out_columns", "scales")),
+    "tabular-regression": Served(columns=ROW, by="identity", says=("columns", "left_out_columns", "scales")),
 }
 """The tasks that an endpoint answers."""
 SAID: Mapping[Columns, str] = {
@@ -67,6 +73,7 @@ SAID: Mapping[Columns, str] = {
     QUESTION: "a question of a text: `question` and `context`",
     IMAGE: "an image: `image`, a file in base64",
     AUDIO: "a recording: `audio`, a file in base64",
+    ROW: "a row of a table: `row`, its cells by column",
 }
 
 
@@ -120,12 +127,35 @@ class AudioInput(TypedDict):
     audio: _File
 
 
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("cell", "must be a text, a finite number, true, false or null")
+    if len(value) > MAX_TEXT_CHARACTERS:
+        raise PydanticCustomError("cell", f"must have at most {MAX_TEXT_CHARACTERS} characters")
+    return value
+
+
+_Cell = Annotated[Any, PlainValidator(_cell, json_schema_input_type=_Text | float | bool | None)]
+
+
+@with_config(_CLOSED)
+class RowInput(TypedDict):
+    """A row of a table: its cells by column. A date is a text in ISO 8601, null a value that is not known."""
+
+    row: dict[str, _Cell]
+
+
 _SHAPES = {
     "text": "texts",
     "tokens": "words",
     "question": "question of a text",
     "image": "image file",
     "audio": "sound file",
+    "row": "row of a table",
 }
 
 
@@ -144,12 +174,13 @@ HTTPInput: TypeAlias = Annotated[
     | Annotated[WordsInput, Tag("words")]
     | Annotated[QuestionInput, Tag("question of a text")]
     | Annotated[ImageInput, Tag("image file")]
-    | Annotated[AudioInput, Tag("sound file")],
+    | Annotated[AudioInput, Tag("sound file")]
+    | Annotated[RowInput, Tag("row of a table")],
     Discriminator(
         _shape,
         custom_error_type="input_shape",
         custom_error_message='must be a text, {"text": ...}, {"text": ..., "text_pair": ...}, {"tokens": [...]}, {"question": '
-        '..., "context": ...}, {"image": BASE64} or {"audio": BASE64}',
+        '..., "context": ...}, {"image": BASE64}, {"audio": BASE64} or {"row": {COLUMN: CELL, ...}}',
     ),
 ]
 """One input as a request may give it, bounded. What the model behind an endpoint reads is for `check`."""
@@ -190,6 +221,12 @@ def of_rows(rows: Mapping[str, Sequence[Any]], columns: Columns) -> list[Input]:
     if columns in FILES:
         (name,) = columns
         return [{name: b64encode(content).decode("ascii")} for content in rows[name]]
+    if columns == ROW:
+        names = [name for name in rows if name != "label" and not name.startswith("_")]
+        return [
+            {"row": {name: json_cell(cell) for name, cell in zip(names, cells, strict=True)}}
+            for cells in zip(*(rows[name] for name in names), strict=True)
+        ]
     cells = zip(*(rows[name] for name in columns), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
@@ -201,6 +238,9 @@ def to_rows(inputs: Sequence[Input], columns: Columns) -> dict[str, list[Any]]:
     if columns in FILES:
         (name,) = columns
         return {name: [content_of(one, name) for one in inputs]}
+    if columns == ROW:
+        names = dict.fromkeys(name for one in inputs for name in cells_of(one))
+        return {name: [cells_of(one).get(name) for one in inputs] for name in names}
     return {name: [one if isinstance(one, str) else one[name] for one in inputs] for name in columns}
 
 
@@ -232,6 +272,12 @@ def kept(one: Input) -> Input:
 def words_of(one: Input) -> list[str]:
     """The words of an input for tags: as they were given, or those of a text."""
     return [word for word, _ in words_in(one)] if isinstance(one, str) else list(one["tokens"])
+
+
+def cells_of(one: Input) -> Mapping[str, Any]:
+    """The cells of a row by column."""
+    cells: Mapping[str, Any] = {} if isinstance(one, str) else one["row"]
+    return cells
 
 
 def check(inputs: Sequence[Input], columns: Columns) -> None:
@@ -270,6 +316,8 @@ def texts_in(one: Input) -> list[str]:
     """The texts of an input; words joined by spaces."""
     if isinstance(one, str):
         return [one]
+    if "row" in one:
+        return ["" if cell is None else str(cell) for cell in cells_of(one).values()]
     return [" ".join(cell) if isinstance(cell, list) else str(cell) for cell in one.values()]
 
 
@@ -278,5 +326,7 @@ def shown(one: Input, most: int = 200) -> str:
     if isinstance(one, dict) and {"image", "audio"} & one.keys():
         ((name, text),) = one.items()
         return f"{name} of {len(text) * 3 // 4:,} bytes, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    if isinstance(one, dict) and "row" in one:
+        return ", ".join(f"{name} {cell}" for name, cell in cells_of(one).items())[:most]
     texts = texts_in(one)
     return " | ".join(text[: most // len(texts)] for text in texts)

@@ -75,9 +75,24 @@ def _settings(facts: JSON, about: JSON) -> list[str]:
     pairs += [("answers", how_of(facts), how_of(about)), ("inputs", list(reads(facts)), list(reads(about)))]
     found = []
     for key, mine, theirs in pairs:
-        if mine != theirs and not (key == "task" and theirs is None):
+        if key == "columns" and isinstance(mine, list) and isinstance(theirs, list):
+            found += _columns(mine, theirs)
+        elif mine != theirs and not (key == "task" and theirs is None):
             found.append(f"{key} of {ABOUT} is {_short(theirs)}, of the trained model {_short(mine)}{_cut(key)}")
     return found
+
+
+def _columns(mine: Sequence[JSON], theirs: Sequence[JSON]) -> list[str]:
+    """Of a table: the first column that differs, and in what."""
+    names, others = ([str(one.get("name")) for one in side] for side in (mine, theirs))
+    if names != others:
+        return _labels(names, others, f"columns of {ABOUT}")
+    for one, other in zip(mine, theirs, strict=True):
+        if one.get("categories") != other.get("categories"):
+            return _labels(one["categories"], other.get("categories", []), f"categories of {one['name']} in {ABOUT}")
+        if one != other:
+            return [f"the column {one['name']} of {ABOUT} is {_short(other)}, of the trained model {_short(one)}"]
+    return []
 
 
 def _cut(key: str) -> str:

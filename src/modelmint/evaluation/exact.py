@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from modelmint.core.inputs import Input
 from modelmint.core.types import JSON, Model
 from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, read_json
 from modelmint.evaluation.tokenization import FILE, compare_reading
 from modelmint.evaluation.weights import compare_weights
+from modelmint.serving.engines import MODEL_FILES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +52,22 @@ def compare_exactly(reference: Model, variant: Model, texts: Sequence[Input], *,
         differences += read.differences
         differing, examples = read.differing, read.examples
         compared += ["tokenizer", f"token ids of {len(texts):,} texts"]
-    weights = compare_weights(trained, candidate)
-    if weights is None:
+    weights, own = compare_weights(trained, candidate), _own_file(trained)
+    if own is not None:
+        compared.append(own)
+        differences += [] if _same(trained / own, candidate / own) else [f"{own} is not the file of the trained model"]
+    elif weights is None:
         notes.append("the weights were not compared one by one: this form does not keep their names")
     else:
         differences += weights.differences
         compared.append(f"{weights.num_compared} tensors of weights")
     return Exact(differences=differences, differing=differing, examples=examples, compared=compared, notes=notes)
+
+
+def _own_file(trained: Path) -> str | None:
+    """The file that a model of a table is served from as it was trained."""
+    return next((MODEL_FILES[name] for name in ("lightgbm", "numpy") if (trained / MODEL_FILES[name]).is_file()), None)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()

@@ -12,13 +12,15 @@ import numpy as np
 from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
-from modelmint.core.inputs import FILES, Input, fits, labels_of, reads, texts_in
+from modelmint.core.columns import Columns, RowCodes
+from modelmint.core.inputs import FILES, ROW, Input, cells_of, fits, labels_of, reads, texts_in
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
 from modelmint.core.types import Dataset, Model, Report
 from modelmint.evaluation.adversarial import Odd, adversarial, in_place
 from modelmint.evaluation.exact import compare_exactly
 from modelmint.evaluation.odd_files import odd_files
+from modelmint.evaluation.odd_rows import odd_rows
 from modelmint.evaluation.parity_chats import parity_of_chats
 from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
 from modelmint.evaluation.parity_page import parity_page
@@ -42,7 +44,8 @@ class ParitySpec(Spec):
     num_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
     """How many rows of the test set to replay; all of them where it has fewer."""
     adversarial_rows: int = Field(default=240, ge=0, le=5_000)
-    """How many odd texts to make from those rows and replay: empty, too long, emoji, other scripts, template markers."""
+    """How many odd inputs to make from those rows and replay: texts that are empty, too long, emoji, other scripts,
+    template markers; files in other forms; cells that are missing, unseen, huge or of another type."""
     min_agreement: float = Field(default=0.99, gt=0, le=1)
     """The least share of rows on which the endpoint and the trained model give the same answer."""
     min_adversarial_agreement: float = Field(default=0.95, gt=0, le=1)
@@ -78,7 +81,8 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
     and its kind of answer against the trained model.
 
     A request that fails, or an answer that is missing or malformed, counts as a disagreement and as wrong, and refuses.
-    A text that is longer than the API takes must be refused by it, and is compared no further.
+    A text that is longer than the API takes must be refused by it, and is compared no further; so must a row of a table
+    that lacks a column, has another one, or a word where a number stands.
 
     Raises:
         DataError: the test set is empty, or a row has no text or label.
@@ -95,11 +99,13 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         engine_side(inputs.variant, texts, ctx, labels, how) if is_student else trained_side(inputs.model, texts, ctx)
     )
     exact = compare_exactly(inputs.model, inputs.variant, texts, is_student=is_student)
+    may_answer = _takes(texts, inputs.model)
     with ctx.serve(inputs.variant) as endpoint:
         started_s = monotonic_s()
-        served = _replay(spec, endpoint, texts, ctx)
+        served = _replay(spec, endpoint, texts, ctx, may_answer=may_answer)
         seconds = monotonic_s() - started_s
-        neighbours = [] if served.failures else _few(rows.inputs, ctx.seed)
+        answered = [one for one, may in zip(rows.inputs, may_answer, strict=False) if may]
+        neighbours = [] if served.failures else _few(answered, ctx.seed)
         alone = _replay(spec, endpoint, neighbours, ctx, sizes=ALONE)
         company = _replay(spec, endpoint, neighbours, ctx, sizes=COMPANY)
     sides = [served_side(each.answers, labels, how) for each in (served, alone, company)]
@@ -109,7 +115,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         trained=trained,
         served=sides[0],
         apart=apart(trained, sides[0], how, undecided_from=len(rows.ids)),
-        may_answer=[fits(one) for one in texts],
+        may_answer=may_answer,
         neighbours=apart(sides[1], sides[2], how),
         neighbour_texts=neighbours,
         failures=[*served.failures, *alone.failures, *company.failures],
@@ -132,7 +138,7 @@ def limits_of(spec: ParitySpec, variant: Model) -> Limits:
         adversarial_agreement=spec.min_adversarial_agreement,
         accuracy_drop=spec.max_accuracy_drop,
         mean_drift=spec.max_mean_drift,
-        max_drift=EXACT_DRIFT if str(variant.facts.get("variant", "")).endswith("fp32") else None,
+        max_drift=EXACT_DRIFT if str(variant.facts.get("variant", "")).endswith(("fp32", "fp64")) else None,
         neighbour_drift=NEIGHBOUR_DRIFT,
         enough_rows=ENOUGH_ROWS,
     )
@@ -142,6 +148,9 @@ def _odd(spec: ParitySpec, rows: Rows, model: Model, seed: int) -> list[Odd]:
     inputs, columns = rows.inputs, reads(model.facts)
     if columns in FILES:
         return odd_files(rows.columns[columns[0]], columns[0], num_rows=spec.adversarial_rows, seed=seed)
+    if columns == ROW:
+        learned = Columns.from_json(model.facts["columns"], model.facts.get("left_out_columns"))
+        return odd_rows([cells_of(one) for one in inputs], learned, num_rows=spec.adversarial_rows, seed=seed)
     texts = adversarial(
         [texts_in(one)[0] for one in inputs],
         num_rows=spec.adversarial_rows,
@@ -154,7 +163,13 @@ def _odd(spec: ParitySpec, rows: Rows, model: Model, seed: int) -> list[Odd]:
 
 
 def _replay(
-    spec: ParitySpec, endpoint: Endpoint, texts: Sequence[Input], ctx: StageContext, *, sizes: Sequence[int] = SIZES
+    spec: ParitySpec,
+    endpoint: Endpoint,
+    texts: Sequence[Input],
+    ctx: StageContext,
+    *,
+    sizes: Sequence[int] = SIZES,
+    may_answer: Sequence[bool] = (),
 ) -> Replay:
     """One request after the other where each text goes alone, so that the server gives none of them company."""
     return replay(
@@ -164,11 +179,18 @@ def _replay(
         timeout_s=spec.request_timeout_s,
         seed=ctx.seed,
         sizes=sizes,
+        may_answer=may_answer,
         say=lambda done: ctx.say(done, len(texts), "replaying through the endpoint"),
     )
 
 
 def _few(texts: Sequence[Input], seed: int) -> list[Input]:
-    """Some of those that the API takes."""
-    fitting = [one for one in texts if fits(one)]
-    return [fitting[at] for at in np.random.default_rng(seed).permutation(len(fitting))[:NUM_NEIGHBOURS].tolist()]
+    return [texts[at] for at in np.random.default_rng(seed).permutation(len(texts))[:NUM_NEIGHBOURS].tolist()]
+
+
+def _takes(texts: Sequence[Input], model: Model) -> list[bool]:
+    """Whether the API takes each, by the trained model's word."""
+    if reads(model.facts) != ROW:
+        return [fits(one) for one in texts]
+    codes = RowCodes(Columns.from_json(model.facts["columns"], model.facts.get("left_out_columns")))
+    return [fits(one) and codes.wrong(cells_of(one)) is None for one in texts]

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from modelmint.core.clock import monotonic_s
-from modelmint.core.inputs import Input, fits
+from modelmint.core.inputs import Input, fits, shown
 from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
 
@@ -48,7 +48,7 @@ class _Request:
     start: int
     texts: Sequence[Input]
     bare: bool
-    too_long: bool
+    must_be_refused: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,14 +71,19 @@ def replay(
     timeout_s: float,
     seed: int,
     sizes: Sequence[int] = SIZES,
+    may_answer: Sequence[bool] = (),
     say: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
     """Send every text once; `say` is told how many are done, from this thread. No request is tried twice.
 
-    A text that is longer than the endpoint takes goes alone, and must be refused. After `MAX_FAILED` failed requests no
+    A text that is longer than the endpoint takes, or that by `may_answer` it may not answer, goes alone and must be
+    refused. After `MAX_FAILED` failed requests no
     more are sent; their texts have no answer, and `failures` says so.
     """
-    requests = _requests(texts, seed, sizes, endpoint.max_characters)
+    takes = [fits(one, endpoint.max_characters) for one in texts]
+    if may_answer:
+        takes = [fit and may for fit, may in zip(takes, may_answer, strict=True)]
+    requests = _requests(texts, seed, sizes, takes)
     answers: list[JSON | None] = [None] * len(texts)
     failed = [False] * len(texts)
     reasons: Counter[str] = Counter()
@@ -122,8 +127,8 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
             headers={"Authorization": f"Bearer {endpoint.key}"},
         )
         latency_ms = (monotonic_s() - started_s) * 1e3
-        if request.too_long:
-            return _refused(response, endpoint.max_characters)
+        if request.must_be_refused:
+            return _refused(response, given, endpoint.max_characters)
         if response.status_code != httpx.codes.OK:
             return _Reply(
                 answers=None, reason=f"HTTP {response.status_code}: {said_by(response)}", latency_ms=latency_ms
@@ -137,13 +142,14 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
     return _Reply(answers=answers, reason=reason, latency_ms=latency_ms)
 
 
-def _refused(response: httpx.Response, max_characters: int) -> _Reply:
+def _refused(response: httpx.Response, given: Input | list[Input], max_characters: int) -> _Reply:
     """The rule of a text that is too long: the endpoint says that its input is, and does not answer it."""
     reason = ""
     if response.status_code not in REFUSALS:
-        reason = (
-            f"HTTP {response.status_code} for a text of more than {max_characters:,} characters: it must be refused"
-        )
+        (one,) = given if isinstance(given, list) else [given]
+        long = f"a text of more than {max_characters:,} characters"
+        what = long if not fits(one, max_characters) else f"a row that it cannot read ({shown(one, 60)})"
+        reason = f"HTTP {response.status_code} for {what}: it must be refused"
     return _Reply(answers=None, reason=reason, latency_ms=0.0)
 
 
@@ -192,17 +198,17 @@ def said_by(response: httpx.Response) -> str:
         return response.reason_phrase
 
 
-def _requests(texts: Sequence[Input], seed: int, sizes: Sequence[int], max_characters: int) -> list[_Request]:
-    """Every text once, in requests of seeded sizes; what is too long goes alone."""
+def _requests(texts: Sequence[Input], seed: int, sizes: Sequence[int], takes: Sequence[bool]) -> list[_Request]:
+    """Every text once, in requests of seeded sizes; what must be refused goes alone."""
     random = np.random.default_rng(seed)
     requests: list[_Request] = []
     start = 0
     while start < len(texts):
         part = texts[start : start + int(random.choice(sizes))]
-        too_long = [at for at, one in enumerate(part) if not fits(one, max_characters)]
-        if too_long:
-            part = part[: max(1, too_long[0])]
+        refused = [at for at in range(len(part)) if not takes[start + at]]
+        if refused:
+            part = part[: max(1, refused[0])]
         bare = len(part) == 1 and len(requests) % 2 == 0
-        requests.append(_Request(start=start, texts=part, bare=bare, too_long=too_long[:1] == [0]))
+        requests.append(_Request(start=start, texts=part, bare=bare, must_be_refused=refused[:1] == [0]))
         start += len(part)
     return requests

@@ -10,7 +10,7 @@ import pyarrow as pa
 from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.forms import FORMS, form_of
-from modelmint.core.inputs import SERVED, Input, of_rows
+from modelmint.core.inputs import ROW, SERVED, Input, of_rows
 from modelmint.core.tags import repaired
 from modelmint.core.types import Dataset
 from modelmint.evaluation.metrics.answers import right_answers
@@ -32,15 +32,17 @@ class Rows:
         Raises:
             DataError: the dataset is empty, is for another task, or a cell is empty.
         """
-        names = (*SERVED[task].columns, *truth_of(task))
+        is_table = SERVED[task].columns == ROW
+        names = (*(() if is_table else SERVED[task].columns), *truth_of(task))
         missing = [name for name in names if name not in tables.column_names(dataset)]
         if missing or not dataset.num_rows:
             raise _unfit(role, names, f"no column {' and no '.join(missing)}" if missing else "no rows")
         if "task" in dataset.facts and form_of(dataset).predicts != FORMS[task].predicts:
             raise _unfit(role, names, f"rows for {form_of(dataset).task}")
-        table = tables.read(dataset, ["_row", *names])
+        of_table = [name for name in tables.column_names(dataset) if is_table and name not in ("_row", *names)]
+        table = tables.read(dataset, ["_row", *names, *of_table])
         table = drawn(table, table.num_rows if limit is None else limit, seed)
-        columns = {name: table.column(name).to_pylist() for name in ("_row", *names)}
+        columns = {name: table.column(name).to_pylist() for name in ("_row", *names, *of_table)}
         if task == ANSWERS:  # a row may have no answer, or several
             columns["answer"] = [answer or "" for answer in columns["answer"]]
             if "answers" in tables.column_names(dataset):
@@ -54,7 +56,7 @@ class Rows:
 
     @property
     def num_rows(self) -> int:
-        return len(self.columns[SERVED[self.task].columns[0]])
+        return len(self.ids)
 
     @property
     def ids(self) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelmint.core.errors import InputError
-from modelmint.core.inputs import SERVED, TEXT, Input, reads, to_rows
+from modelmint.core.inputs import ROW, SERVED, TEXT, Input, reads, to_rows
 from modelmint.core.inputs import how_of as answering
 from modelmint.core.stage import StageContext
 from modelmint.core.tags import decode
@@ -103,6 +103,8 @@ def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Sid
     torch.set_num_threads(ctx.num_threads)
     opened: Any = open_model(model.files.folder())
     rows = to_rows(texts, columns)
+    if columns == ROW:
+        return _of_rows(opened.predict(rows), how)
     if how["by"] == "softmax":
         chances_nl = opened.chances(rows).astype(np.float64)
         return Side(names=[opened.labels[at] for at in chances_nl.argmax(axis=1)], scores_nl=chances_nl)
@@ -191,6 +193,15 @@ def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
     best_n = np.argmax(np.nan_to_num(other.scores_nl, nan=-1.0), axis=1)
     theirs_n = np.take_along_axis(one.scores_nl, best_n[:, None], axis=1)[:, 0]
     return np.asarray(known_n & (one.scores_nl.max(axis=1) - theirs_n <= UNDECIDED), dtype=bool)
+
+
+def _of_rows(answers: Sequence[JSON], how: JSON) -> Side:
+    if how["by"] == "softmax":
+        scores = [list(answer["probabilities"].values()) for answer in answers]
+        return Side(names=[answer["label"] for answer in answers], scores_nl=np.asarray(scores, dtype=np.float64))
+    values = [answer["value"] for answer in answers]
+    deviations = [(value - how["mean"]) / how["scale"] for value in values]
+    return Side(names=values, scores_nl=np.asarray(deviations, dtype=np.float64).reshape(-1, 1))
 
 
 def _spans(answers: Sequence[JSON | None]) -> Side:

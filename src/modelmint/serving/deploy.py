@@ -19,7 +19,7 @@ from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Model, Report
 
-ENGINES = ("onnx", "openvino", "genai")
+ENGINES = ("onnx", "openvino", "genai", "lightgbm", "numpy")
 
 
 class DeploySpec(Spec):

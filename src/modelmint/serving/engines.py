@@ -1,4 +1,6 @@
-"""Engines: what turns inputs into logits on the request path. No PyTorch here: tokenizers, ONNX Runtime and OpenVINO."""
+"""Engines: what turns inputs into logits on the request path. No PyTorch here: tokenizers, ONNX Runtime, OpenVINO,
+LightGBM and NumPy.
+"""
 
 import json
 from collections.abc import Sequence
@@ -12,10 +14,10 @@ from modelmint.core.inputs import Input, check, how_of, labels_of, reads
 from modelmint.core.types import JSON
 from modelmint.serving.answers import SOFTMAX, answers
 from modelmint.serving.readers import READERS, Encoding, Reader, TokenIds
-from modelmint.serving.runtimes import Feeds, Logits, open_runtime
+from modelmint.serving.runtimes import MODEL_FILES, Feeds, Logits, open_runtime
 
 MAX_BATCH = 32
-NEEDED = ("model.onnx", "modelmint.json")
+ABOUT = "modelmint.json"
 
 
 class Engine(Protocol):
@@ -45,10 +47,10 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """A model from an ONNX file. See `Engine`.
+    """A model from an ONNX file, or from a file of a table's model (`MODEL_FILES`). See `Engine`.
 
-    ONNX Runtime's CPU provider executes it, or OpenVINO where modelmint.json says ``"engine": "openvino"``; there
-    ``"settings"`` are what OpenVINO is told.
+    ONNX Runtime's CPU provider executes it, or what modelmint.json says as ``"engine"``; ``"settings"`` are what OpenVINO
+    is told.
 
     Dynamic int8 scales activations by the largest of the whole batch, so what one caller sends would change another's
     answer: such variants say ``"max_batch": 1`` in their modelmint.json and are run one piece at a time.
@@ -61,7 +63,7 @@ class OnnxEngine:
         self.columns = reads(about)
         self.max_batch = int(about.get("max_batch", MAX_BATCH))
         self.reader: Reader = READERS[self.columns](folder, about, self.columns)
-        self._runtime = open_runtime(folder / "model.onnx", num_threads, about)
+        self._runtime = open_runtime(folder / _file(about), num_threads, about)
 
     def check(self, inputs: Sequence[Input]) -> None:
         check(inputs, self.columns)
@@ -95,7 +97,7 @@ def open_engine(folder: Path, num_threads: int) -> Engine:
     """The engine of a variant's folder.
 
     Args:
-        folder: holds `NEEDED`, and what its `Reader` needs; ``modelmint.json`` is ``{"task", "labels": [...],
+        folder: holds the file of its engine, modelmint.json and what its `Reader` needs; ``modelmint.json`` is ``{"task", "labels": [...],
             "max_tokens": int, "variant": ...}``; of a model of pairs with ``"inputs": ["text", "text_pair"]``, and with
             ``"answers"`` where it is not softmax.
         num_threads: cores that one forward pass may use.
@@ -104,12 +106,11 @@ def open_engine(folder: Path, num_threads: int) -> Engine:
         InputError: a file is missing: the model was not exported for serving.
         IntegrityError: the files do not fit one another.
     """
-    needed = [*NEEDED]
-    if (folder / NEEDED[-1]).is_file():
-        columns = reads(_about(folder))
-        if columns not in READERS:
-            raise IntegrityError(f"variant: no engine reads {' and '.join(columns)}")
-        needed += READERS[columns].needs
+    about = _about(folder) if (folder / ABOUT).is_file() else {}
+    columns = reads(about)
+    if columns not in READERS:
+        raise IntegrityError(f"variant: no engine reads {' and '.join(columns)}")
+    needed = [_file(about), ABOUT, *(READERS[columns].needs if about else ())]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise InputError(
@@ -138,8 +139,23 @@ def stacked(rows: Sequence[Logits]) -> Logits:
 
 
 def _about(folder: Path) -> JSON:
-    value: JSON = json.loads((folder / "modelmint.json").read_text(encoding="utf-8"))
+    value: JSON = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     return value
 
 
-__all__ = ["SOFTMAX", "Encoding", "Engine", "Logits", "OnnxEngine", "TokenIds", "answers", "open_engine", "stacked"]
+def _file(about: JSON) -> str:
+    return MODEL_FILES.get(str(about.get("engine", "onnx")), MODEL_FILES["onnx"])
+
+
+__all__ = [
+    "MODEL_FILES",
+    "SOFTMAX",
+    "Encoding",
+    "Engine",
+    "Logits",
+    "OnnxEngine",
+    "TokenIds",
+    "answers",
+    "open_engine",
+    "stacked",
+]

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmint.core.columns import Columns as TableColumns
+from modelmint.core.columns import RowCodes
 from modelmint.core.errors import InputError
 from modelmint.core.inputs import (
     AUDIO,
@@ -16,10 +18,12 @@ from modelmint.core.inputs import (
     MAX_FILES,
     PAIR,
     QUESTION,
+    ROW,
     TEXT,
     WORDS,
     Columns,
     Input,
+    cells_of,
     content_of,
     words_of,
 )
@@ -183,7 +187,7 @@ class PassageReader(Reader):
 
 
 class Decoded(Sized):
-    """An image or a recording as numbers; it has no tokens."""
+    """An image, a recording or a row of a table as numbers; it has no tokens."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
@@ -260,6 +264,33 @@ class SoundReader(FileReader):
         return scaled_levels(arrays, self._mean, self._std)
 
 
+class RowReader(Reader):
+    """Rows of a table, by the columns of training (`core.columns`).
+
+    What cannot be answered is refused by `check`. `encode` reads it as training would: what is not known is missing.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, _folder: Path, about: JSON, _columns: Columns) -> None:
+        self._codes = RowCodes(TableColumns.from_json(about["columns"], about.get("left_out_columns")))
+        self.example = {"row": {column.name: None for column in self._codes.columns.columns}}
+
+    def check(self, inputs: Sequence[Input]) -> None:
+        for at, one in enumerate(inputs):
+            if wrong := self._codes.wrong(cells_of(one)):
+                raise InputError(f"input[{at}].row: {wrong[0]}", parameter="input", remedy=wrong[1])
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoding]:
+        return [Decoded(row) for row in self._codes.encode([cells_of(one) for one in inputs])]
+
+    def feeds(self, pieces: Sequence[Decoded]) -> Feeds:
+        """`numbers` in the precision of training, `cells` in that of a network."""
+        numbers = np.stack([one.array for one in pieces])
+        with np.errstate(over="ignore"):  # the network cuts what is too large
+            return {"numbers": numbers, "cells": numbers.astype(np.float32)}
+
+
 READERS: Mapping[Columns, type[Reader]] = {
     TEXT: TextReader,
     PAIR: TextReader,
@@ -267,6 +298,7 @@ READERS: Mapping[Columns, type[Reader]] = {
     QUESTION: PassageReader,
     IMAGE: PictureReader,
     AUDIO: SoundReader,
+    ROW: RowReader,
 }
 """By the columns that a model reads."""
 

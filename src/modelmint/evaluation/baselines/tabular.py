@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from modelmint.core import tables
+from modelmint.core.coefficients import Inputs
+from modelmint.core.columns import Columns
 from modelmint.core.types import JSON
 from modelmint.evaluation.baselines.cheap import MAX_BYTES, Asked, Cheap, believed, no_rows, same_for_all
 from modelmint.evaluation.baselines.choices import NAMES
 from modelmint.evaluation.baselines.texts import logistic
 from modelmint.evaluation.predict import Predictions
-from modelmint.training.tabular.columns import Columns
-from modelmint.training.tabular.linear import Inputs
 
 MAX_ROWS = 50_000
 STRENGTH = 0.1

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from modelmint.core.clock import monotonic_s
+from modelmint.core.columns import Columns
 from modelmint.core.errors import InputError
-from modelmint.training.tabular.columns import Columns
 from modelmint.training.tabular.fitting import Fit, Rows, Target
 from modelmint.training.tabular.spec import Boosting
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from modelmint.training.tabular.columns import Columns, Floats
+from modelmint.core.columns import Columns, Floats
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ Shapes: b rows of a batch, k columns, d width, l outputs.
 import torch
 from torch import Tensor, nn
 
-from modelmint.training.tabular.linear import MAX_DEVIATIONS, Inputs
+from modelmint.core.coefficients import MAX_DEVIATIONS, Inputs
 from modelmint.training.tabular.spec import Network
 
 WEIGHTS = "model.safetensors"

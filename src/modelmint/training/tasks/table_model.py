@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from modelmint.core.coefficients import FILE as COEFFICIENTS
+from modelmint.core.coefficients import Coefficients, Inputs
+from modelmint.core.columns import Columns, Floats
 from modelmint.core.errors import InputError
 from modelmint.training.tabular.boosting import Trees
-from modelmint.training.tabular.columns import Columns, Floats
 from modelmint.training.tabular.fitting import Model, Rows, Target, mean_loss, probabilities
-from modelmint.training.tabular.linear import Coefficients, Inputs
 from modelmint.training.tabular.network import WEIGHTS, TableNetwork
 from modelmint.training.tabular.spec import Network
 from modelmint.training.tasks.table import read_about
@@ -65,17 +66,24 @@ def load_table(folder: Path) -> TablePredictor:
     if "columns" not in about:
         raise InputError(f"model: must be one of a table; got one for {about['task']}", parameter="model")
     columns, labels = Columns.from_json(about["columns"]), about.get("labels", [])
-    num_outputs = len(labels) or 1
     if about["model"]["name"] == "boosting":
-        return TablePredictor(Trees.load(folder, num_outputs).raw, columns, labels)
+        return TablePredictor(Trees.load(folder, len(labels) or 1).raw, columns, labels)
     if about["model"]["name"] == "linear":
-        return TablePredictor(Coefficients.load(folder).raw, columns, labels)
-    inputs = Inputs(**{name: tuple(values) for name, values in about["inputs"].items()})
+        return TablePredictor(Coefficients.load(folder / COEFFICIENTS).raw, columns, labels)
+    network = read_network(folder)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    numbers = about.get("answers", {"mean": 0.0, "scale": 1.0})
+    spread, middle = float(numbers["scale"]), float(numbers["mean"])
+    return TablePredictor(lambda cells: network_outputs(network, cells) * spread + middle, columns, labels)
+
+
+def read_network(folder: Path) -> TableNetwork:
+    """The network in a model artifact's folder, on the CPU; of a number it gives deviations from the mean."""
+    about = read_about(folder)
+    inputs, num_outputs = Inputs.from_json(about["scales"]), len(about.get("labels", [])) or 1
     network = TableNetwork(Network(**about["model"]), inputs, num_outputs)
     network.load_state_dict(load_file(folder / WEIGHTS))
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
-    spread, middle = float(about["spread"]), float(about["middle"])
-    return TablePredictor(lambda numbers: network_outputs(network, numbers) * spread + middle, columns, labels)
+    return network
 
 
 def network_outputs(model: nn.Module, numbers: Floats) -> Floats:

@@ -19,6 +19,8 @@ from torch.nn import functional
 
 from modelmint.core import tables
 from modelmint.core.clock import monotonic_s
+from modelmint.core.coefficients import Inputs
+from modelmint.core.columns import Columns, Floats
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.types import JSON, Dataset
 from modelmint.training.knobs import NAMES
@@ -26,9 +28,8 @@ from modelmint.training.labels import label_names
 from modelmint.training.learner import Batch, Learner, Score, Setting
 from modelmint.training.optimization import class_weights
 from modelmint.training.tabular.boosting import expected_rounds, fit_trees
-from modelmint.training.tabular.columns import Columns, Floats
 from modelmint.training.tabular.fitting import Fit, Rows, Target, mean_loss, probabilities
-from modelmint.training.tabular.linear import Inputs, fit_linear
+from modelmint.training.tabular.linear import fit_linear
 from modelmint.training.tabular.network import WEIGHTS, TableNetwork
 from modelmint.training.tabular.spec import Boosting, Linear, Network, TableOptions
 from modelmint.training.tasks.table_model import Whole, network_outputs, shuffled_importance
@@ -167,12 +168,13 @@ class TableLearner(Learner[Rows]):
         self._found = self._look(shares, lambda cells: self._raw_of(model, cells))
 
     def facts(self) -> JSON:
-        told_of = {"inputs": self._inputs.to_json(), "middle": self._middle, "spread": self._spread}
+        numbers = {"by": "identity", "mean": self._middle, "scale": self._spread}
         return {
             "model": self.how.model_dump(mode="json"),
             "columns": self.columns.to_json(),
-            **({"labels": list(self.target.labels)} if self.classifies else {}),
-            **(told_of if isinstance(self.how, Network) else {}),
+            "left_out_columns": dict(self.columns.left_out),
+            **({"labels": list(self.target.labels)} if self.classifies else {"answers": numbers}),
+            **({"scales": self._inputs.to_json()} if isinstance(self.how, Network) else {}),
             "engine": "lightgbm" if isinstance(self.how, Boosting) else self.how.name,
         }
 
