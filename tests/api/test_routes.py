@@ -31,8 +31,10 @@ ROUTES = [
     ("POST", "/v1/datasets/{identifier}/advice"),
     ("POST", "/v1/deployments/{endpoint}/improve"),
     ("POST", "/v1/deployments/{endpoint}/rollback"),
+    ("POST", "/v1/embeddings"),
     ("POST", "/v1/feedback"),
     ("POST", "/v1/predict"),
+    ("POST", "/v1/rerank"),
     ("POST", "/v1/runs/{run}/cancel"),
     ("POST", "/v1/runs/{run}/override"),
     ("PUT", "/v1/aliases/{name}"),
@@ -178,7 +180,7 @@ def _all(routes: Any) -> list[tuple[str, str]]:
 
 
 def _scope(method: str, path: str) -> str:
-    if path in {"/v1/predict", "/v1/chat/completions", "/v1/models", "/openapi.json"}:
+    if path in {"/v1/predict", "/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/v1/models", "/openapi.json"}:
         return "predict"
     if path.endswith("/override"):
         return "override"

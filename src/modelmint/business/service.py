@@ -1,13 +1,16 @@
 """The paid answer, and everything it needs, opened once a process. The faces call this."""
 
 import asyncio
+import hashlib
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from modelmint.business.journal import Journal, Served
@@ -23,6 +26,7 @@ from modelmint.core.settings import Settings
 from modelmint.core.types import JSON
 from modelmint.serving.engines import answers
 from modelmint.serving.gateway import Gateway
+from modelmint.serving.gateway import Served as Answered
 
 DEADLINE_S = 30.0
 INGEST_S = 0.5
@@ -56,23 +60,8 @@ async def answer(
     """
     started_s = monotonic_s()
     served = await services.gateway.predict(endpoint, texts, deadline_s=DEADLINE_S)
-    revision = served.revision
     predictions = answers(served.logits, served.labels, how=served.how, all_scores=all_scores, inputs=texts)
-    event = Served(
-        id=new_id("prediction"),
-        tenant=services.catalog.tenant,
-        key=key.id,
-        endpoint=revision.endpoint,
-        revision=revision.revision,
-        num_inputs=len(texts),
-        num_tokens=served.num_tokens,
-        price=revision.price,
-        latency_ms=round((monotonic_s() - started_s) * 1000, 3),
-        created_at=now(),
-        inputs=[kept(one) for one in texts],
-        predictions=[{name: value for name, value in each.items() if name != "scores"} for each in predictions],
-    )
-    await services.journal.append(event)
+    event = await record(services, key, served, texts, [_kept(each) for each in predictions], started_s=started_s)
     return {
         "id": event.id,
         "model": event.endpoint,
@@ -80,6 +69,55 @@ async def answer(
         "predictions": predictions,
         "usage": {"num_inputs": event.num_inputs, "num_tokens": event.num_tokens},
     }
+
+
+async def record(
+    services: Services,
+    key: Key,
+    served: Answered,
+    inputs: Sequence[Input],
+    predictions: Sequence[JSON],
+    *,
+    started_s: float,
+    num_inputs: int | None = None,
+) -> Served:
+    """Bring what was answered into the journal; when this returns it is on disk, and the reply may be sent.
+
+    Args:
+        num_inputs: what is billed, where it is not the number of `inputs`.
+
+    Raises:
+        StorageFullError, UnavailableError: see `Journal.append`.
+    """
+    revision = served.revision
+    event = Served(
+        id=new_id("prediction"),
+        tenant=services.catalog.tenant,
+        key=key.id,
+        endpoint=revision.endpoint,
+        revision=revision.revision,
+        num_inputs=len(inputs) if num_inputs is None else num_inputs,
+        num_tokens=served.num_tokens,
+        price=revision.price,
+        latency_ms=round((monotonic_s() - started_s) * 1000, 3),
+        created_at=now(),
+        inputs=[kept(one) for one in inputs],
+        predictions=predictions,
+    )
+    await services.journal.append(event)
+    return event
+
+
+def said_of(vector: Any) -> JSON:
+    """What of a vector is kept with its prediction: its width, and the digest of its 32-bit numbers."""
+    numbers = np.asarray(vector, np.float32)
+    return {"width": len(numbers), "sha256": hashlib.sha256(numbers.tobytes()).hexdigest()}
+
+
+def _kept(prediction: JSON) -> JSON:
+    if "embedding" in prediction:
+        return said_of(prediction["embedding"])
+    return {name: value for name, value in prediction.items() if name != "scores"}
 
 
 @asynccontextmanager

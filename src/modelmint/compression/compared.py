@@ -103,6 +103,19 @@ def ask_variant(name: str, folder: Path, rows: Sequence[Rows], ctx: StageContext
 
 
 def _asked(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) -> Answers:
+    logits, are_rows = outputs(name, engine, texts, ctx), isinstance(texts[0], dict) and "row" in texts[0]
+    if not (engine.labels and are_rows):
+        return answers(logits, engine.labels, how=engine.how, inputs=texts)
+    found = answers(logits, engine.labels, how=engine.how, all_scores=True, inputs=texts)
+    return [{**one, "probabilities": one["scores"]} for one in found]  # tables are measured by them
+
+
+def outputs(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) -> Any:
+    """What an engine gives for each input (`Engine.logits`).
+
+    Raises:
+        StageError: a number is not finite.
+    """
     encodings = engine.encode(texts)
     order = sorted(range(len(texts)), key=lambda at: len(encodings[at]))  # like lengths together: little padding
     parts = []
@@ -115,10 +128,7 @@ def _asked(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) ->
     num_broken = sum(not np.isfinite(row).all() for row in logits)
     if num_broken:
         raise StageError(f"{name}: must answer with finite numbers; for {num_broken} of {len(texts)} texts it does not")
-    if not (engine.labels and isinstance(texts[0], dict) and "row" in texts[0]):
-        return answers(logits, engine.labels, how=engine.how, inputs=texts)
-    found = answers(logits, engine.labels, how=engine.how, all_scores=True, inputs=texts)
-    return [{**one, "probabilities": one["scores"]} for one in found]  # tables are measured by them
+    return logits
 
 
 def _said(answer: Mapping[str, Any]) -> Any:

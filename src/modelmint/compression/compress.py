@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 from pydantic import ConfigDict, Field, field_validator
 
-from modelmint.compression import compared, compared_chats
+from modelmint.compression import compared, compared_chats, compared_searches
 from modelmint.compression.bodies import BodyOptions
 from modelmint.compression.compared import CHAT, Answers, Rows, task_of
 from modelmint.compression.compared_chats import ChatRows
+from modelmint.compression.compared_searches import SearchRows
 from modelmint.compression.frontier import FP32, Candidate, Wish, choose
 from modelmint.compression.gates import TIMED, Gate, judge, parse
 from modelmint.compression.measure import Speed, command_of, measure_speeds
@@ -30,6 +31,7 @@ from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
+from modelmint.evaluation.search_rows import SEARCHES
 from modelmint.serving.engines import MODEL_FILES
 
 ENOUGH_ROWS = 200
@@ -207,14 +209,16 @@ class _Ways(Protocol):
 class _Compared:
     """Validation rows, where there are enough to choose by, and test rows."""
 
-    validation: Rows | ChatRows | None
-    test: Rows | ChatRows
+    validation: Rows | ChatRows | SearchRows | None
+    test: Rows | ChatRows | SearchRows
 
     @classmethod
     def read(cls, spec: CompressSpec, inputs: CompressInputs, task: str, seed: int) -> "_Compared":
-        def rows(dataset: Dataset, role: str) -> Rows | ChatRows:
+        def rows(dataset: Dataset, role: str) -> Rows | ChatRows | SearchRows:
             if task == CHAT:
                 return ChatRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
+            if task in SEARCHES:
+                return SearchRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
             return Rows.read(dataset, task, role, limit=spec.max_rows, seed=seed)
 
         enough = inputs.validation.num_rows >= ENOUGH_ROWS
@@ -224,6 +228,8 @@ class _Compared:
     @property
     def ways(self) -> "_Ways":
         """How models of the task are asked, and when two say the same."""
+        if self.test.task in SEARCHES:
+            return compared_searches
         return compared_chats if self.test.task == CHAT else compared
 
     @property

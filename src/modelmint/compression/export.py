@@ -20,7 +20,8 @@ OPSET = 17
 def export_onnx(folder: Path, output: Path) -> None:
     """Write the model in `folder` as an fp32 ONNX file, of which any number of rows can be asked at once.
 
-    Of texts: `INPUTS` (batch, length) to `OUTPUT` (batch, labels); of a model of tags or of answers in texts that is
+    Of texts: `INPUTS` (batch, length) to `OUTPUT` (batch, labels), of an embedding (batch, width) with vectors of length
+    1; of a model of tags or of answers in texts that is
     (batch, length, labels), the labels of the latter being the first and the last token. A model whose encoder reads
     types of tokens (of which text one is, which capitals it has) has `TYPES` as a third input. Of images and
     recordings: `PIXELS` (batch, c, h, w) to `OUTPUT`. Of a network of a table: `CELLS` (batch, columns) to `OUTPUT`.
@@ -84,6 +85,14 @@ def _opened(folder: Path) -> _Exported:
 
         reader = read_headed(folder, SPANS)
         return _of_tokens(reader, typed=has_types(reader.encoder.config), by_token=True)
+    if about["task"] == "text-embedding":
+        from modelmint.training.encoders import UnitEncoder, load_encoder
+
+        return _of_tokens(UnitEncoder(load_encoder(folder)), typed=False, by_token=False)
+    if about["task"] == "text-reranking":
+        from modelmint.training.cross_encoder import load_cross_encoder
+
+        return _of_tokens(load_cross_encoder(folder).train(False), typed=bool(about["typed"]), by_token=False)
     from modelmint.training.tasks.pooled_model import has_token_types, read_classifier
 
     model, _labels = read_classifier(folder)

@@ -274,6 +274,7 @@ class Workshop:
         """A bounded, seeded sample of the training rows as an engine feeds them, a forward pass each."""
         from modelmint.compression.compared import task_of
         from modelmint.evaluation.rows import Rows
+        from modelmint.evaluation.search_rows import SEARCHES, SearchRows
         from modelmint.serving.engines import OnnxEngine
 
         given, task = self._given, task_of(self._model)
@@ -284,14 +285,19 @@ class Workshop:
                 parameter="train",
                 remedy="Give more training rows, or try onnx-int8, which needs none.",
             )
-        rows = Rows.read(given.train, task, "train", limit=given.calibration_rows, seed=self._ctx.seed)
+        limit, seed = given.calibration_rows, self._ctx.seed
+        inputs = (
+            SearchRows.read(given.train, self._model, "train", limit=limit, seed=seed).inputs
+            if task in SEARCHES
+            else Rows.read(given.train, task, "train", limit=limit, seed=seed).inputs
+        )
         folder = exported.with_name("calibrated")
         folder.mkdir(exist_ok=True)
         shutil.copyfile(exported, folder / "model.onnx")
         source = self._source(body)
         _lay(source, folder, self._about(body, source))
         engine = OnnxEngine(folder, self._ctx.num_threads)
-        return [feeds for encoding in engine.encode(rows.inputs) for feeds in engine.feeds(encoding)]
+        return [feeds for encoding in engine.encode(inputs) for feeds in engine.feeds(encoding)]
 
     def _about(self, body: str | None, source: Path) -> JSON:
         """What is said of the model; a body's own length and thresholds in the place of the trained model's."""

@@ -60,6 +60,8 @@ SERVED: Mapping[str, Served] = {
     "question-answering": Served(
         columns=QUESTION, by="span", says=("overlap", "max_question_tokens", "max_answer_tokens", "can_be_none")
     ),
+    "text-embedding": Served(by="vector", says=("dimensions",)),
+    "text-reranking": Served(columns=PAIR, by="relevance", says=("typed",)),
     "image-classification": Served(columns=IMAGE, says=("picture", "mean", "std")),
     "audio-classification": Served(columns=AUDIO, says=("sound", "mean", "std")),
     "tabular-classification": Served(columns=ROW, says=("columns", "left_out_columns", "scales")),
@@ -206,6 +208,8 @@ def how_of(about: Mapping[str, Any]) -> JSON:
         return dict(about["answers"])
     by = SERVED[str(about["task"])].by if about.get("task") in SERVED else "softmax"
     needed = {"tags": "entities", "span": "can_be_none"}.get(by)
+    if by == "vector":  # that of which the first numbers are vectors of their own
+        return {"by": by, "dimensions": list(about.get("dimensions", ()))}
     return {"by": by, **({needed: bool(about[needed])} if needed else {})}
 
 

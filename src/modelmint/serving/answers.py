@@ -29,7 +29,7 @@ def answers(
             [...]}`` every label from its threshold on, the surest first; ``{"by": "identity", "mean", "scale"}`` a
             number; ``{"by": "tags", "entities"}`` a tag a word and the entities that they make, of log probabilities a
             word (num_words, num_labels); ``{"by": "span", "can_be_none"}`` an answer cut from a context, of
-            `core.spans.best_span`.
+            `core.spans.best_span`; ``{"by": "vector"}`` the output itself; ``{"by": "relevance"}`` a score from 0 to 1.
         all_scores: the score of every label too; of tags that of each word's tag.
         inputs: what was asked, which answers may quote.
     """
@@ -89,6 +89,28 @@ def _span(logits: Logits, _labels: Sequence[str], how: JSON, _all_scores: bool, 
     return [said(row_4, one, can_be_none=how["can_be_none"]) for row_4, one in zip(logits, contexts, strict=True)]
 
 
+def _vector(
+    logits: Logits, _labels: Sequence[str], _how: JSON, _all_scores: bool, _inputs: Sequence[Input]
+) -> list[JSON]:
+    return [{"embedding": row} for row in written(logits)]
+
+
+def _relevance(
+    logits: Logits, _labels: Sequence[str], _how: JSON, _all_scores: bool, _inputs: Sequence[Input]
+) -> list[JSON]:
+    return [{"score": round(score, 8)} for score in relevance(logits).tolist()]
+
+
+def written(vectors: Logits) -> list[list[float]]:
+    """Vectors (num_inputs, width) as JSON; of numbers below 1 the eighth digit is beyond what 32 bits know."""
+    return [[float(one) for one in row] for row in np.round(vectors.astype(np.float64), 8)]
+
+
+def relevance(logits: Logits) -> Logits:
+    """(num_pairs,) from 0 to 1, of logits (num_pairs, 1)."""
+    return np.asarray(1 / (1 + np.exp(-logits[:, 0].astype(np.float64))))
+
+
 _Answer: TypeAlias = Callable[[Logits, Sequence[str], JSON, bool, Sequence[Input]], list[JSON]]
 ANSWERS: Mapping[str, _Answer] = {
     "softmax": _one_label,
@@ -96,5 +118,7 @@ ANSWERS: Mapping[str, _Answer] = {
     "identity": _number,
     "tags": _tags,
     "span": _span,
+    "vector": _vector,
+    "relevance": _relevance,
 }
 """By the fact `answers`."""

@@ -120,7 +120,8 @@ def open_engine(folder: Path, num_threads: int) -> Engine:
         )
     engine = OnnxEngine(folder, num_threads)
     given = engine.predict([engine.reader.example]).shape
-    num_outputs = {"identity": 1, "span": 4}.get(engine.how["by"], len(engine.labels))
+    fixed = {"identity": 1, "span": 4, "relevance": 1, "vector": given[-1]}
+    num_outputs = fixed.get(engine.how["by"], len(engine.labels))
     if (given[0], given[-1]) != (1, num_outputs):
         raise IntegrityError(
             f"variant: {len(engine.labels)} labels need logits of shape (1, {num_outputs}); got {given}",

@@ -7,7 +7,7 @@ request is done. No request is lost and none waits for a load, but for the very 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -70,8 +70,18 @@ class Gateway:
         await self.refresh()
         self._watcher = asyncio.create_task(self._watch())
 
-    async def predict(self, endpoint: str, texts: Sequence[Input], *, deadline_s: float) -> Served:
+    async def predict(
+        self,
+        endpoint: str,
+        texts: Sequence[Input],
+        *,
+        deadline_s: float,
+        accept: Callable[[JSON], None] = lambda _how: None,
+    ) -> Served:
         """Answer at least one text by the endpoint's active revision.
+
+        Args:
+            accept: raises an InputError where the request is not for a model that answers so (`Served.how`).
 
         Raises:
             NotFoundError: no such endpoint; the message names those there are.
@@ -82,6 +92,7 @@ class Gateway:
         lane = self._lanes[revision.variant]
         if not isinstance(lane.serves, Batcher):
             raise _other_route(endpoint, "writes answers to chats", "/v1/chat/completions")
+        accept(lane.serves.engine.how)
         lane.num_requests += 1
         try:
             logits, num_tokens = await lane.serves.logits(texts, deadline_s=deadline_s)

@@ -30,7 +30,10 @@ class CrossEncoder(nn.Module):  # type: ignore[misc]  # torch is not typed here
         self.head = nn.ModuleDict({name: part for name, part in whole.named_children() if name != self.place})
         self._whole = [whole]  # in a list, so that its weights are not counted twice
 
-    def forward(self, **inputs: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
         logits_b1: Tensor = self.whole.train(self.training)(**inputs).logits
         return logits_b1
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from modelmint.core.errors import InputError
 from modelmint.training.methods import tune as tuning
@@ -100,6 +101,18 @@ def mean_state(encoder: Any, inputs: dict[str, Tensor]) -> Tensor:
     mask_bt1 = inputs["attention_mask"].unsqueeze(-1).to(states_btd.dtype)
     mean_bd: Tensor = (states_btd * mask_bt1).sum(dim=1) / mask_bt1.sum(dim=1).clamp(min=1)  # a text may be empty
     return mean_bd
+
+
+class UnitEncoder(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """An encoder whose answer is the mean state (b, d) at length 1: an embedding as it is served."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        mean_bd = mean_state(self.encoder, {"input_ids": input_ids, "attention_mask": attention_mask})
+        return functional.normalize(mean_bd, dim=1)
 
 
 class MeanEncoder(nn.Module):  # type: ignore[misc]  # torch is not typed here

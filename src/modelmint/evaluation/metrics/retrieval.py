@@ -210,9 +210,10 @@ def _lists_of_results(
 
 
 def _vectors(answers: Sequence[Mapping[str, Any]], name: str) -> Vectors:
-    width = next((len(answer[name]) for answer in answers if answer.get(name)), 0)
-    empty = [0.0] * width
-    return np.array([answer.get(name) or empty for answer in answers], np.float32).reshape(len(answers), width)
+    given = [answer.get(name) for answer in answers]
+    width = next((len(vector) for vector in given if vector is not None and len(vector)), 0)
+    filled = [vector if vector is not None and len(vector) else [0.0] * width for vector in given]
+    return np.array(filled, np.float32).reshape(len(answers), width)
 
 
 def _unit(vectors: Vectors) -> Vectors:
