@@ -38,7 +38,7 @@ def show_run(body: Body) -> None:
     if body["metrics"]:
         out.print(_metrics(body))
     if body["variants"]:
-        out.print(_variants(body["variants"]))
+        out.print(_variants(body["variants"], body.get("figure")))
     for one in body.get("failed_variants", ()):
         out.print(f"variant {one['name']} could not be made: {one['reason']}", highlight=False, markup=False)
     if body["estimate"] or body["actual"]:
@@ -200,8 +200,9 @@ def _metrics(body: Body) -> Table:
     return table
 
 
-def _variants(variants: Sequence[Body]) -> Table:
-    metric = next(iter(variants[0]["metrics"]))
+def _variants(variants: Sequence[Body], figure: str | None) -> Table:
+    metrics = variants[0]["metrics"]
+    metric = figure if figure in metrics else next(iter(metrics))
     table = titled_table(
         "variants", "variant", ">size", ">p50", ">per second", f">{metric}", ">cost per million", "chosen"
     )

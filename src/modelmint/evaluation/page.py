@@ -72,7 +72,7 @@ def pictures(test: Dataset, errors: Sequence[JSON]) -> dict[str, bytes]:
 
 
 def _main(facts: Mapping[str, Any]) -> str:
-    return str(next(iter(facts["metrics"])))
+    return str(facts["figure"])
 
 
 def _lead(facts: Mapping[str, Any]) -> str:

@@ -97,7 +97,7 @@ def shown_section(facts: Mapping[str, Any]) -> Section | None:
     shown = facts.get("shown")
     if not shown:
         return None
-    main = next(iter(facts["metrics"]))
+    main = facts["figure"]
     worth = "figure" in shown[0]
     rows = [
         [_cells(one["asked"]), str(one["answer"]), *([f"{one['figure']:.4g}" if "figure" in one else "–"] if worth else [])]
