@@ -19,6 +19,7 @@ def facts(found: Answered, **more: Any) -> dict[str, Any]:
     return {
         "task": found.task,
         "num_rows": len(found.answers),
+        "figure": found.main,
         "metrics": found.figures,
         "baseline": None,
         "live": None,
