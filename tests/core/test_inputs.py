@@ -11,6 +11,7 @@ from modelmint.core.inputs import (
     MAX_FILE_BYTES,
     PAIR,
     QUESTION,
+    ROW,
     TEXT,
     WORDS,
     Columns,
@@ -21,6 +22,7 @@ from modelmint.core.inputs import (
     kept,
     of_rows,
     reads,
+    shown,
     to_rows,
 )
 
@@ -31,6 +33,7 @@ ROWS: dict[Columns, dict[str, list[Any]]] = {
     QUESTION: {"question": ["a", "b"], "context": ["c", ""]},
     IMAGE: {"image": [b"\x00", b"\xff\x01"]},
     AUDIO: {"audio": [b"RIFF", b"x"]},
+    ROW: {"tenure": [5, None], "contract": ["monthly", "yearly"]},
 }
 
 
@@ -48,6 +51,7 @@ def test_rows_are_inputs_that_http_takes_and_rows_again(columns: Columns) -> Non
         ("a", PAIR, r"must be two texts: `text` and `text_pair`; got text"),
         ("a", IMAGE, r"must be an image: `image`, a file in base64; got text"),
         ({"image": "AA=="}, AUDIO, r"must be a recording: .* got image"),
+        ({"text": "a"}, ROW, r"must be a row of a table: `row`, its cells by column; got text"),
     ],
 )
 def test_what_a_model_does_not_read_is_refused_with_what_it_reads(one: Any, columns: Columns, message: str) -> None:
@@ -94,3 +98,14 @@ def test_what_a_model_reads_and_answers_by_is_in_its_facts_or_its_task() -> None
         TEXT,
     )
     assert how_of({"task": "token-classification", "entities": True}) == {"by": "tags", "entities": True}
+
+
+@pytest.mark.parametrize("cell", [float("nan"), float("inf"), [1], {"a": 1}, "x" * 20_001])
+def test_a_cell_that_no_table_has_is_refused(cell: Any) -> None:
+    with pytest.raises(ValidationError, match=r"must (be a text, a finite number|have at most 20000 characters)"):
+        TypeAdapter[Any](HTTPInput).validate_python({"row": {"fee": cell}})
+
+
+def test_a_row_is_kept_whole_and_shown_by_column() -> None:
+    row = {"row": {"tenure": 5, "contract": None}}
+    assert (kept(row), shown(row), fits(row)) == (row, "tenure 5, contract None", True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelmint.core.types import JSON
+
 INPUTS = ("input_ids", "attention_mask")
 TYPES = "token_type_ids"
 PIXELS = "pixels"
@@ -55,24 +57,11 @@ class _Exported:
 
 
 def _opened(folder: Path) -> _Exported:
-    from modelmint.training.tasks.table import open_model, read_about
+    from modelmint.training.tasks.table import read_about
 
     about = read_about(folder)
-    if about["task"] in ("image-classification", "audio-classification"):
-        import torch
-
-        classifier: Any = open_model(folder)
-        axes = {PIXELS: {0: "batch"}, OUTPUT: {0: "batch"}}
-        return _Exported(model=classifier.model.cpu(), given=(torch.zeros(2, *classifier.sizes),), axes=axes)
-    if about["task"].startswith("tabular-"):
-        import torch
-
-        from modelmint.training.tasks.table_model import read_network
-
-        given = (torch.zeros(2, len(about["columns"])),)
-        return _Exported(
-            model=read_network(folder).eval(), given=given, axes={CELLS: {0: "batch"}, OUTPUT: {0: "batch"}}
-        )
+    if about["task"].startswith(("image-", "audio-", "tabular-")):
+        return _of_arrays(folder, about)
     if about["task"] == "token-classification":
         from modelmint.training.headed import read_headed
         from modelmint.training.tasks.tagger import KIND
@@ -98,6 +87,22 @@ def _opened(folder: Path) -> _Exported:
     model, _labels = read_classifier(folder)
     typed = len(about.get("inputs", ())) > 1 and has_token_types(model.encoder.config)
     return _of_tokens(model, typed=typed, by_token=False)
+
+
+def _of_arrays(folder: Path, about: JSON) -> _Exported:
+    """Images and recordings as pixels, rows of a table as cells."""
+    import torch
+
+    from modelmint.training.tasks.table import open_model
+    from modelmint.training.tasks.table_model import read_network
+
+    if about["task"].startswith("tabular-"):
+        cells = torch.zeros(2, len(about["columns"]))
+        axes = {CELLS: {0: "batch"}, OUTPUT: {0: "batch"}}
+        return _Exported(model=read_network(folder).train(False), given=(cells,), axes=axes)
+    classifier: Any = open_model(folder)
+    axes = {PIXELS: {0: "batch"}, OUTPUT: {0: "batch"}}
+    return _Exported(model=classifier.model.cpu(), given=(torch.zeros(2, *classifier.sizes),), axes=axes)
 
 
 def _of_tokens(model: Any, *, typed: bool, by_token: bool) -> _Exported:

@@ -15,7 +15,7 @@ from modelmint.core.pages import Headline, Section, figure, page, table
 from modelmint.core.svg import Point, dot, drawing, line, stretched, text, trace
 
 HEIGHT = 300
-TRAINED = "trained model (PyTorch fp32)"
+TRAINED = "trained model"
 REASON = {"cheapest": "costs least of those that pass", "fastest": "answers one text fastest of those that pass",
           "smallest": "is the smallest of those that pass"}  # fmt: skip
 
@@ -62,7 +62,7 @@ def compression_page(facts: Facts, measured: Facts, *, name: str) -> str:
 
 KEY = (
     "The line joins those that no other beats in both. Green is the one that was chosen, grey ones passed, orange ones "
-    "were refused; 0 is the trained model in PyTorch. Equal steps across are equal ratios."
+    "were refused; 0 is the trained model as it was trained. Equal steps across are equal ratios."
 )
 
 
@@ -91,7 +91,11 @@ def _points(facts: Facts, measured: Facts) -> list[Mark]:
 
 def _answers(facts: Facts) -> str:
     """What is counted when a model is timed: of chats `compression.timed.ANSWER`."""
-    return "answers of 32 tokens" if facts["task"] == "chat" else "texts"
+    return "answers of 32 tokens" if facts["task"] == "chat" else _things(facts)
+
+
+def _things(facts: Facts) -> str:
+    return "rows" if facts["task"].startswith("tabular-") else "texts"
 
 
 def _picture(facts: Facts, points: Sequence[Mark]) -> Markup:
@@ -172,7 +176,7 @@ def _taken(facts: Facts, measured: Facts) -> Markup:
                 str(timed["cost_per_million"]),
             ]
         )
-    short = "answers" if facts["task"] == "chat" else "texts"
+    short = "answers" if facts["task"] == "chat" else _things(facts)
     headers = [
         "", "variant", "file", "memory", "opens in", "p50", "p99", f"{short}/s alone", f"{short}/s in 32s", "× trained",
         *(["J per 1,000"] if has_energy else []), f"a million {short}",
@@ -234,7 +238,7 @@ def _lead(facts: Facts, chosen: Facts | None) -> str:
 def _how(facts: Facts, measured: Facts) -> str:
     energy = (measured["model"] or {}).get("joules_per_1000")
     told = " This machine does not tell what energy it uses." if energy == "not readable" else ""
-    one = "a chat, answered with 32 tokens," if facts["task"] == "chat" else "one text"
+    one = "a chat, answered with 32 tokens," if facts["task"] == "chat" else f"one {_things(facts)[:-1]}"
     return (
         f"Timed on this machine in turns, each in a process of its own: {one} at a time, and in requests of 32. "
         f"Memory is the most that its whole process held.{told}"

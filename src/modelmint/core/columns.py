@@ -1,7 +1,9 @@
 """What the columns of a table hold, found on the training rows alone, and rows as numbers by it.
 
 Nothing need be filled, scaled or coded before: a missing cell stays missing, a category that training never saw is
-missing too. It knows no model; NumPy is all it needs, so that training and serving read a row by the same code.
+missing too. A number that is missing where training had every cell is read as training's median: no model has learned
+what it means (LightGBM would take 0). It knows no model; NumPy is all it needs, so that training and serving read a row
+by the same code.
 
 Shapes: N rows, k columns.
 """
@@ -39,15 +41,22 @@ class Column:
     categories: tuple[str, ...] = ()
     has_missing: bool = False
     """Whether a cell was missing in training: then a row may come without the column."""
+    typical: float | None = None
+    """Of a number or a date without missing cells in training, the median."""
 
     def code(self) -> Code:
-        """A cell as a number, or as the place of its category; NaN where it is missing or not known."""
-        if self.kind == "number":
-            return _number
-        if self.kind == "date":
-            return _days
+        """A cell as a number, or as the place of its category; NaN, or what is typical, where it is missing or not known."""
+        if self.kind != "category":
+            read, typical = _READ[self.kind], math.nan if self.typical is None else self.typical
+            return lambda cell: typical if math.isnan(number := read(cell)) else number
         places = {word: float(at) for at, word in enumerate(self.categories)}
-        return lambda cell: next((places[word] for word in _spellings(cell) if word in places), math.nan)
+
+        def place(cell: Any) -> float:
+            if isinstance(cell, str) and cell in places:  # as most are
+                return places[cell]
+            return next((places[word] for word in _spellings(cell) if word in places), math.nan)
+
+        return place
 
     def encode(self, cells: Sequence[Any]) -> Floats:
         """(N,) see `code`."""
@@ -141,9 +150,9 @@ class RowCodes:
         if lacking:
             named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
             return f"must have the column {named}", "Give null where the value is not known."
-        for name, code in self._codes:
-            cell, kind = row.get(name), self._known[name].kind
-            if kind != "category" and _word(cell) is not None and math.isnan(code(cell)):
+        for name, column in self._known.items():
+            cell, kind = row.get(name), column.kind
+            if kind != "category" and _word(cell) is not None and math.isnan(_READ[kind](cell)):
                 wanted = "a number" if kind == "number" else "a date such as 2026-05-31 or 2026-05-31T12:30:00Z"
                 return f"{name} must be {wanted}; got {str(cell)[:SHOWN_CHARS]!r}", "Give null where it is not known."
         return None
@@ -173,10 +182,11 @@ def _column(name: str, cells: Sequence[Any]) -> Column | str:
         return "is empty"
     if any(isinstance(cell, list | dict | bytes) for cell in there):
         return "holds lists or bytes"
-    if all(isinstance(cell, datetime.date) for cell in there):
-        return Column(name=name, kind="date", has_missing=has_missing)
-    if all(not math.isnan(_number(cell)) for cell in there):
-        return Column(name=name, kind="number", has_missing=has_missing)
+    kind: Literal["number", "date"] = "date" if all(isinstance(cell, datetime.date) for cell in there) else "number"
+    numbers = np.array([_READ[kind](cell) for cell in there])
+    if not np.isnan(numbers).any():
+        typical = None if has_missing else float(np.median(numbers))
+        return Column(name=name, kind=kind, has_missing=has_missing, typical=typical)
     counts = Counter(str(_word(cell)) for cell in there)
     if len(counts) > NAME_ROWS and len(counts) > NAME_SHARE * len(there):
         return "has another word in most rows"
@@ -222,3 +232,6 @@ def _days(cell: Any) -> float:
         there = cell if cell.tzinfo else cell.replace(tzinfo=datetime.UTC)
         return there.timestamp() / 86_400
     return float((cell - datetime.date(1970, 1, 1)).days) if isinstance(cell, datetime.date) else math.nan
+
+
+_READ: Mapping[str, Code] = {"number": _number, "date": _days}

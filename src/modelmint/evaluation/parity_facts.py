@@ -258,8 +258,8 @@ def _notes(compared: Compared, limits: Limits) -> list[str]:
         )
     if num_rows > len(compared.of_rows):
         notes.append(
-            f"{num_rows - len(compared.of_rows)} rows are too long for the API: it must refuse them, and they are compared no further"
+            f"{num_rows - len(compared.of_rows)} rows the API does not take (too long, or a cell that nobody can read): it must refuse them, and they are compared no further"
         )
     if not compared.odd:
-        notes.append("no odd texts were replayed: adversarial_rows is 0")
+        notes.append("no odd inputs were replayed: adversarial_rows is 0")
     return notes

@@ -20,11 +20,11 @@ def parity_page(facts: Mapping[str, Any], measured: Mapping[str, Any], *, name: 
     return page(
         title="Parity",
         about=" · ".join(part for part in (form, name) if part),
-        lead=f"What is served {verdict} what was trained: {facts['num_rows']:,} rows and {odd['num_texts']:,} odd texts went "
+        lead=f"What is served {verdict} what was trained: {facts['num_rows']:,} rows and {odd['num_texts']:,} odd inputs went "
         f"through the real endpoint and were held against {facts['held_against']}.",
         headlines=[
             _same(facts),
-            Headline(name="on odd texts", value=percent(odd["agreement"], 2) if odd["num_texts"] else "–", note=f"of {odd['num_texts']:,}"),
+            Headline(name="on odd inputs", value=percent(odd["agreement"], 2) if odd["num_texts"] else "–", note=f"of {odd['num_texts']:,}"),
             Headline(name="drift", value=f"{facts['drift']['mean']:.4f}", note=f"mean; {facts['drift']['max']:.3f} at most"),
             Headline(name="without an answer", value=f"{facts['num_failed_rows']:,}", note="rows"),
         ],
@@ -59,7 +59,7 @@ def _different(facts: Mapping[str, Any]) -> Section | None:
         rows = [[_visible(one["text"]), one["trained"], one["candidate"]] for one in ids["examples"]]
         parts.append(examples(["text", "as the trained model reads it", "as the candidate reads it"], rows))
     kinds = ", ".join(f"{kind} ({count})" for kind, count in ids["kinds_differing"].items())
-    read = f" Odd texts with other token ids: {kinds}." if kinds else ""
+    read = f" Odd inputs with other token ids: {kinds}." if kinds else ""
     return Section(
         heading="What differs",
         note=f"{len(exact['differences'])} differences, named above. Compared exactly: {', '.join(exact['compared'])}.{read}",
@@ -89,7 +89,7 @@ def _disagreements(facts: Mapping[str, Any]) -> Section | None:
         return None
     return Section(
         heading="Other answers",
-        note="Those whose probabilities moved most first; rows of the test set, then odd texts.",
+        note="Those whose probabilities moved most first; rows of the test set, then odd inputs.",
         parts=[examples(["what", "text", "trained", "served"], [[_visible(cell) for cell in row] for row in rows])],
     )
 
@@ -108,9 +108,10 @@ def _kinds(odd: Mapping[str, Any]) -> Section | None:
         for one in odd["kinds"]
     ]
     must = odd["num_refused_as_must"]
-    note = f"A text that is too long for the API was {'refused, as it must be' if must else 'not refused'}."
-    headers = ["kind of odd text", "", "same answer", "mean drift", "largest"]
-    return Section(heading="Odd texts", note=note, parts=[table(headers, rows)])
+    long = f"A text that is too long for the API was {'refused, as it must be' if must else 'not refused'}."
+    note = long if must <= 1 else f"{must} that nobody can answer, one of them too long, were refused, as they must be."
+    headers = ["kind of odd input", "", "same answer", "mean drift", "largest"]
+    return Section(heading="Odd inputs", note=note, parts=[table(headers, rows)])
 
 
 def _drift(measured: Mapping[str, Any]) -> Section | None:

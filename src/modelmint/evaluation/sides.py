@@ -103,8 +103,9 @@ def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Sid
     torch.set_num_threads(ctx.num_threads)
     opened: Any = open_model(model.files.folder())
     rows = to_rows(texts, columns)
-    if columns == ROW:
-        return _of_rows(opened.predict(rows), how)
+    if columns == ROW or how["by"] == "span":
+        found = opened.predict(rows)
+        return _spans(found) if how["by"] == "span" else _of_rows(found, how)
     if how["by"] == "softmax":
         chances_nl = opened.chances(rows).astype(np.float64)
         return Side(names=[opened.labels[at] for at in chances_nl.argmax(axis=1)], scores_nl=chances_nl)
@@ -112,8 +113,6 @@ def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Sid
         scores = opened.scores(rows)
         given = [decode(row_wl, opened.tags, are_entities=how["entities"]) for row_wl in scores]
         return Side(names=[tags for tags, _ in given], scores_nl=_padded([sure_w for _, sure_w in given]))
-    if how["by"] == "span":
-        return _spans(opened.predict(rows))
     answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
     if how["by"] == "identity":
         return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)

@@ -88,7 +88,7 @@ BUILT_IN = (
     Verb(name="augment", about="more training rows, changed a little; rare labels evened out", code="modelmint.data.augment:augment"),
     Verb(name="curate", about="turn feedback into new training rows", code="modelmint.feedback.curate:curate"),
     Verb(name="search", about="find the best values of knobs for train, by trials within a budget", code="modelmint.training.search:search", version=2, fingerprint="modelmint.training.search:fingerprint", sees=("train",), engines=ENGINES),
-    Verb(name="train", about="fine-tune a base", code="modelmint.training.train:train", version=2, fingerprint="modelmint.training.train:fingerprint", engines=ENGINES),
+    Verb(name="train", about="fine-tune a base", code="modelmint.training.train:train", version=3, fingerprint="modelmint.training.train:fingerprint", engines=ENGINES),
     Verb(name="evaluate", about="figures with intervals, by slices, beside the cheap baseline and the live model, and gates", code="modelmint.evaluation.evaluate:evaluate", version=3),
     Verb(name="judge", about="a language model rates answers, once it is shown to rate as people do", code="modelmint.evaluation.judge:judge"),
     Verb(name="harness", about="tasks of lm-evaluation-harness put to a language model, with gates", code="modelmint.evaluation.harness:harness", fingerprint="modelmint.evaluation.harness:fingerprint"),

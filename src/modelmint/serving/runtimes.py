@@ -72,7 +72,7 @@ def _open_trees(path: Path, about: JSON) -> Runtime:
     import lightgbm
 
     try:
-        booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"), params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
     except lightgbm.basic.LightGBMError as error:
         raise IntegrityError(
             f"variant: {path.name} is not a model of LightGBM: {error}",

@@ -89,8 +89,9 @@ TASKS: dict[str, OfTask] = {
     "recommendation": OfTask(thing="user", chinese="用户", title=("Recommender", "推荐模型"), does=("Says what a user takes next.", "预测用户接下来的选择。")),
     "tabular-classification": OfTask(
         **LABEL, hub="tabular-classification", title=("Classifier of a table's rows", "表格分类模型"),
-        does=("Gives a row of a table a label.", "为表格的一行给出标签。")),
+        does=("Gives a row of a table a label.", "为表格的一行给出标签。"), call=Call(body={"input": {"row": {"COLUMN": "…"}}})),
     "tabular-regression": OfTask(
         hub="tabular-regression", title=("Model that rates a table's rows", "表格回归模型"),
-        does=("Gives a row of a table a number.", "为表格的一行给出数值。")),
+        does=("Gives a row of a table a number.", "为表格的一行给出数值。"),
+        call=Call(body={"input": {"row": {"COLUMN": "…"}}}, shown='one["value"]')),
 }  # fmt: skip
