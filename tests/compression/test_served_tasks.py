@@ -19,6 +19,7 @@ from tests.tiny_spans import asked, sentences
 from tests.tiny_texts import numbers, pairs, sets, with_pair_template
 from tests.training.tasks.made import fit, rows_of
 from tests.training.tasks.media import customers, pictures, recordings
+from tests.training.tasks.test_text_embedding import queries
 
 ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "text-classification": questions,
@@ -27,11 +28,15 @@ ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "text-regression": numbers,
     "token-classification": sentences,
     "question-answering": asked,
+    "text-embedding": questions,
+    "text-reranking": queries,
     "image-classification": pictures,
     "audio-classification": recordings,
     "tabular-classification": customers,
     "tabular-regression": functools.partial(customers, number=True),
 }
+OF_ROWS = {"text-embedding": "text-classification", "text-reranking": "text-retrieval"}
+"""The form of their rows, where it has another name than the task."""
 TEXTS = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "head_learning_rate": 1e-2, "max_tokens": 24}
 FILES = {"architecture": {"name": "cnn", "width": 8, "num_stages": 2}, "epochs": 2, "batch_size": 16}
 TABLES = {"lightgbm-fp64": "boosting", "numpy-fp64": "linear", "onnx-fp32": "network"}
@@ -44,6 +49,8 @@ FORMS = [(task, "onnx-fp32") for task in ROWS] + [
     ("tabular-regression", "numpy-fp64"),
     ("token-classification", "onnx-int8-static"),
     ("question-answering", "onnx-int8-static"),
+    ("text-embedding", "onnx-int8-static"),
+    ("text-reranking", "onnx-int8"),
     ("image-classification", "onnx-int8-static"),
     ("audio-classification", "onnx-int8-static"),
 ]
@@ -74,8 +81,11 @@ def judged(task: str, form: str, ctx: StageContext, desk: StagingDesk, work: Pat
     elif task.split("-", maxsplit=1)[0] not in ("image", "audio"):
         base = with_pair_template(write_base(work / "base", num_spare_tokens=5))
         spec = {**TEXTS, "base": str(base)}
-    model = fit(ctx, desk, task, rows(60), rows(30, seed=9), **spec).model
-    train, test = rows_of(desk, "train", task, rows(60)), rows_of(desk, "test", task, rows(60, seed=4))
+    if task == "text-embedding":
+        spec = {name: value for name, value in spec.items() if name != "head_learning_rate"}
+    form_of_rows = OF_ROWS.get(task, task)
+    model = fit(ctx, desk, form_of_rows, rows(60), rows(30, seed=9), task=task, **spec).model
+    train, test = (rows_of(desk, name, form_of_rows, rows(60, seed=seed)) for name, seed in (("train", 0), ("test", 4)))
     workshop = Workshop(model, ctx, Given(train=train))
     variant = workshop.lay_down(form, workshop.make(form))
     limits = ParitySpec(adversarial_rows=40, min_agreement=0.9, max_accuracy_drop=0.1)

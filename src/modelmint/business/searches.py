@@ -97,7 +97,7 @@ async def rerank(services: Services, key: Key, endpoint: str, query: str, docume
         endpoint, pairs, deadline_s=DEADLINE_S, accept=lambda how: _must_give(how, "relevance", endpoint)
     )
     order = np.argsort(-served.logits[:, 0], kind="stable").tolist()
-    scores = [round(score, 8) for score in relevance(served.logits).tolist()]
+    scores: list[float] = relevance(served.logits).tolist()
     asked: list[str | JSON] = [{"query": query, "documents": list(documents)}]
     results = [{"index": at, "relevance_score": scores[at]} for at in order]
     event = await record(

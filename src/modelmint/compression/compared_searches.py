@@ -36,10 +36,10 @@ def agreement(trained: Answers, given: Answers) -> float:
     if "embedding" in trained[0]:
         one, other = (np.stack([answer["embedding"] for answer in every]) for every in (trained, given))
         return float(same_nearest(one, other, range(len(one))).mean())
-    scores = [np.asarray([answer["score"] for answer in every]) for every in (trained, given)]
-    lists = [answer["list"] for answer in trained]
-    same = dict(zip(lists, same_first(*scores, lists).tolist(), strict=True))
-    return sum(same.values()) / len(same)
+    mine, theirs = (np.asarray([answer["score"] for answer in every]) for every in (trained, given))
+    lists: list[int] = [answer["list"] for answer in trained]
+    same = dict(zip(lists, same_first(mine, theirs, lists).tolist(), strict=True))
+    return float(sum(same.values()) / len(same))
 
 
 def ask_trained(model: Model, rows: Sequence[SearchRows], ctx: StageContext) -> list[Answers]:

@@ -13,9 +13,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 NEAR = 0.01
-"""Of two texts whose cosines with a third are no farther apart than this, either is its nearest."""
-TIED = 1e-6
-"""Scores that are no farther apart are equal: more is not known of a number of 32 bits."""
+"""Of two texts whose cosines with a third are no farther apart than this, either is its nearest; of two documents whose
+scores are, either is first.
+"""
 CHUNK_NUMBERS = 8_000_000
 
 
@@ -41,15 +41,29 @@ def same_nearest(one_nd: Floats, other_nd: Floats, corpus: Sequence[int], *, nea
     return same_n & known_n
 
 
+def nearest(vectors_nd: Floats, corpus: Sequence[int]) -> npt.NDArray[np.int64]:
+    """(n,) the place of the nearest text of those that may be found, which is not the text itself."""
+    places, unit_nd = np.asarray(corpus, np.int64), unit(vectors_nd)
+    found_n = np.zeros(len(vectors_nd), np.int64)
+    step = max(1, CHUNK_NUMBERS // max(len(places), 1))
+    for start in range(0, len(vectors_nd), step):
+        asked = np.arange(start, min(start + step, len(vectors_nd)))
+        scores_nc = np.where(asked[:, None] == places[None, :], -np.inf, unit_nd[asked] @ unit_nd[places].T)
+        found_n[asked] = places[scores_nc.argmax(axis=1)]
+    return found_n
+
+
 def same_first(one_n: Floats, other_n: Floats, lists: Sequence[int]) -> Bools:
-    """(n,) of each pair whether the first of its list by the scores of `other` is first by those of `one` too."""
+    """(n,) of each pair whether the first of its list by the scores of `other` is first by those of `one` too, but for `NEAR`."""
     same_n = np.zeros(len(one_n), bool)
+    if not len(one_n):
+        return same_n
     numbers = np.asarray(lists, np.int64)
     order = np.argsort(numbers, kind="stable")
     for places in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
         mine, theirs = one_n[places], other_n[places]
         known = np.isfinite(mine).all() and np.isfinite(theirs).all()
-        same_n[places] = bool(known and mine[theirs.argmax()] >= mine.max() - TIED)
+        same_n[places] = bool(known and mine[theirs.argmax()] >= mine.max() - NEAR)
     return same_n
 
 

@@ -16,7 +16,7 @@ from modelmint.core.columns import Columns, RowCodes
 from modelmint.core.inputs import FILES, ROW, Input, cells_of, fits, labels_of, reads, texts_in
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
-from modelmint.core.types import Dataset, Model, Report
+from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.adversarial import Odd, adversarial, in_place
 from modelmint.evaluation.exact import compare_exactly
 from modelmint.evaluation.odd_files import odd_files
@@ -24,9 +24,20 @@ from modelmint.evaluation.odd_rows import odd_rows
 from modelmint.evaluation.parity_chats import parity_of_chats
 from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
 from modelmint.evaluation.parity_page import parity_page
+from modelmint.evaluation.ports import port_of
 from modelmint.evaluation.replay import ALONE, SIZES, Replay, replay
 from modelmint.evaluation.rows import Rows
-from modelmint.evaluation.sides import apart, engine_side, how_of, served_side, task_of, trained_side
+from modelmint.evaluation.search_rows import RERANKING, SEARCHES, SearchRows
+from modelmint.evaluation.sides import (
+    Side,
+    apart,
+    engine_side,
+    how_of,
+    named_by_nearest,
+    served_side,
+    task_of,
+    trained_side,
+)
 from modelmint.evaluation.tokenization import special_tokens
 
 ENOUGH_ROWS = 200
@@ -36,6 +47,8 @@ EXACT_DRIFT = 0.001
 """What no row's probability may exceed in a form that does not round."""
 NEIGHBOUR_DRIFT = 0.02
 """By how much an answer may depend on what else is asked at the same time."""
+EXACT_DISTANCE, NEIGHBOUR_DISTANCE = 1e-5, 1e-3
+"""The same of vectors, whose drift is a cosine distance: the square of an angle."""
 
 
 class ParitySpec(Spec):
@@ -53,7 +66,9 @@ class ParitySpec(Spec):
     max_accuracy_drop: float = Field(default=0.005, ge=0, le=1)
     """By how much the endpoint's accuracy may be below that of the trained model."""
     max_mean_drift: float = Field(default=0.03, gt=0, le=1)
-    """By how much the most moved probability may move, on the mean of the rows, and on that of the odd texts."""
+    """By how much the most moved probability may move, on the mean of the rows, and on that of the odd texts; of vectors
+    the cosine distance.
+    """
     concurrency: int = Field(default=4, ge=1, le=32)
     """Requests under way at a time, so that the server's batching is part of what is checked."""
     request_timeout_s: float = Field(default=30.0, gt=0, le=600)
@@ -92,7 +107,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         return ParityOutputs(parity=parity_of_chats(spec, inputs, ctx, limits_of(spec, inputs.variant)))
     is_student = bool(inputs.variant.facts.get("body"))
     how, labels = how_of(inputs.model), labels_of(inputs.model.facts)
-    rows = Rows.read(inputs.test, task_of(inputs.model), "test", limit=spec.num_rows, seed=ctx.seed)
+    rows = _rows(spec, inputs, ctx.seed)
     odd = _odd(spec, rows, inputs.model, ctx.seed)
     texts = [*rows.inputs, *(one.given for one in odd)]
     trained = (
@@ -102,19 +117,19 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
     may_answer = _takes(texts, inputs.model)
     with ctx.serve(inputs.variant) as endpoint:
         started_s = monotonic_s()
-        served = _replay(spec, endpoint, texts, ctx, may_answer=may_answer)
+        served = _replay(spec, endpoint, texts, ctx, how, may_answer=may_answer)
         seconds = monotonic_s() - started_s
         answered = [one for one, may in zip(rows.inputs, may_answer, strict=False) if may]
-        neighbours = [] if served.failures else _few(answered, ctx.seed)
-        alone = _replay(spec, endpoint, neighbours, ctx, sizes=ALONE)
-        company = _replay(spec, endpoint, neighbours, ctx, sizes=COMPANY)
+        neighbours = [] if served.failures else _few(rows, answered, odd, ctx.seed)
+        alone = _replay(spec, endpoint, neighbours, ctx, how, sizes=ALONE)
+        company = _replay(spec, endpoint, neighbours, ctx, how, sizes=COMPANY)
     sides = [served_side(each.answers, labels, how) for each in (served, alone, company)]
     compared = Compared(
         rows=rows,
         odd=odd,
-        trained=trained,
-        served=sides[0],
-        apart=apart(trained, sides[0], how, undecided_from=len(rows.ids)),
+        trained=_named(trained, texts, len(rows.ids), how),
+        served=_named(sides[0], texts, len(rows.ids), how),
+        apart=apart(trained, sides[0], how, undecided_from=len(rows.ids), lists=getattr(rows, "lists", ())),
         may_answer=may_answer,
         neighbours=apart(sides[1], sides[2], how),
         neighbour_texts=neighbours,
@@ -123,7 +138,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         how=how,
         exact=exact,
     )
-    facts = facts_of(compared, limits_of(spec, inputs.variant))
+    facts = facts_of(compared, limits_of(spec, inputs.variant, how))
     facts |= {"held_against": "the candidate's own folder" if is_student else "the trained model"}
     measured = measured_of(compared, served, seconds)
     page = parity_page(facts, measured, name=inputs.test.name, form=str(inputs.variant.facts.get("variant", "")))
@@ -131,20 +146,35 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
     return ParityOutputs(parity=report)
 
 
-def limits_of(spec: ParitySpec, variant: Model) -> Limits:
+def limits_of(spec: ParitySpec, variant: Model, how: JSON | None = None) -> Limits:
     """What the gates on a variant allow."""
+    is_vector = how is not None and how["by"] == "vector"
+    exact = EXACT_DISTANCE if is_vector else EXACT_DRIFT
     return Limits(
         agreement=spec.min_agreement,
         adversarial_agreement=spec.min_adversarial_agreement,
         accuracy_drop=spec.max_accuracy_drop,
         mean_drift=spec.max_mean_drift,
-        max_drift=EXACT_DRIFT if str(variant.facts.get("variant", "")).endswith(("fp32", "fp64")) else None,
-        neighbour_drift=NEIGHBOUR_DRIFT,
+        max_drift=exact if str(variant.facts.get("variant", "")).endswith(("fp32", "fp64")) else None,
+        neighbour_drift=NEIGHBOUR_DISTANCE if is_vector else NEIGHBOUR_DRIFT,
         enough_rows=ENOUGH_ROWS,
     )
 
 
-def _odd(spec: ParitySpec, rows: Rows, model: Model, seed: int) -> list[Odd]:
+def _rows(spec: ParitySpec, inputs: ParityInputs, seed: int) -> Rows | SearchRows:
+    task = task_of(inputs.model)
+    if task in SEARCHES:
+        return SearchRows.read(inputs.test, inputs.model, "test", limit=spec.num_rows, seed=seed)
+    return Rows.read(inputs.test, task, "test", limit=spec.num_rows, seed=seed)
+
+
+def _named(side: Side, texts: Sequence[Input], num_rows: int, how: JSON) -> Side:
+    if how["by"] != "vector":
+        return side
+    return named_by_nearest(side, [texts_in(one)[0] for one in texts], num_rows)
+
+
+def _odd(spec: ParitySpec, rows: Rows | SearchRows, model: Model, seed: int) -> list[Odd]:
     inputs, columns = rows.inputs, reads(model.facts)
     if columns in FILES:
         return odd_files(rows.columns[columns[0]], columns[0], num_rows=spec.adversarial_rows, seed=seed)
@@ -167,6 +197,7 @@ def _replay(
     endpoint: Endpoint,
     texts: Sequence[Input],
     ctx: StageContext,
+    how: JSON,
     *,
     sizes: Sequence[int] = SIZES,
     may_answer: Sequence[bool] = (),
@@ -180,12 +211,20 @@ def _replay(
         seed=ctx.seed,
         sizes=sizes,
         may_answer=may_answer,
+        port=port_of(how),
         say=lambda done: ctx.say(done, len(texts), "replaying through the endpoint"),
     )
 
 
-def _few(texts: Sequence[Input], seed: int) -> list[Input]:
-    return [texts[at] for at in np.random.default_rng(seed).permutation(len(texts))[:NUM_NEIGHBOURS].tolist()]
+def _few(rows: Rows | SearchRows, fitting: Sequence[Input], odd: Sequence[Odd], seed: int) -> list[Input]:
+    """Some of those that the API takes (`fitting`); of rankings a few queries, each with documents from the shortest to the longest."""
+    if rows.task == RERANKING:
+        queries = sorted({texts_in(one)[0] for one in fitting})[: NUM_NEIGHBOURS // COMPANY[0]]
+        pairs = [*fitting, *(one.given for one in odd if fits(one.given))]
+        documents = sorted({texts_in(one)[1] for one in pairs}, key=lambda text: (len(text), text))
+        spread = [documents[at * len(documents) // COMPANY[0]] for at in range(COMPANY[0])]
+        return [{"text": query, "text_pair": document} for query in queries for document in spread]
+    return [fitting[at] for at in np.random.default_rng(seed).permutation(len(fitting))[:NUM_NEIGHBOURS].tolist()]
 
 
 def _takes(texts: Sequence[Input], model: Model) -> list[bool]:

@@ -16,6 +16,7 @@ from modelmint.evaluation.gates import Gate, judge
 from modelmint.evaluation.metrics.answers import best, exact
 from modelmint.evaluation.replay import Replay
 from modelmint.evaluation.rows import Rows
+from modelmint.evaluation.search_rows import SearchRows
 from modelmint.evaluation.sides import Apart, Side, alike
 
 NUM_SHOWN = 20
@@ -39,7 +40,7 @@ class Limits:
 class Compared:
     """The rows, then the odd texts, as both sides answered them."""
 
-    rows: Rows
+    rows: Rows | SearchRows
     odd: Sequence[Odd]
     trained: Side
     served: Side
@@ -174,9 +175,14 @@ def _drift(part: Apart) -> JSON:
 
 
 def _accuracies(compared: Compared) -> dict[str, float]:
-    """Of both sides, on the rows that may be answered; none of a number, which is right by degrees."""
+    """Of both sides, on the rows that may be answered; none of a number, which is right by degrees.
+
+    Of searches their main figure: recall at 10, or NDCG at 10.
+    """
     if compared.how["by"] == "identity" or not compared.of_rows:
         return {}
+    if isinstance(compared.rows, SearchRows):
+        return _found(compared, compared.rows)
     truth = compared.rows.truth
     right: Any = {"tags": alike, "span": _is_right}.get(compared.how["by"], operator.eq)
     shares = [
@@ -184,6 +190,17 @@ def _accuracies(compared: Compared) -> dict[str, float]:
         for side in (compared.trained, compared.served)
     ]
     return {"accuracy_model": shares[0], "accuracy_served": shares[1], "accuracy_drop": shares[0] - shares[1]}
+
+
+def _found(compared: Compared, rows: SearchRows) -> dict[str, float]:
+    """The main figure of both sides; what has no answer is found nowhere."""
+    name = "embedding" if compared.how["by"] == "vector" else "score"
+    figures = []
+    for side in (compared.trained, compared.served):
+        known_nl = np.nan_to_num(side.scores_nl[: len(rows.ids)])
+        answers = [{name: row if name == "embedding" else row[0]} for row in known_nl]
+        figures.append(float(next(iter(rows.figures(answers, seed=0).values()))["value"]))
+    return {"accuracy_model": figures[0], "accuracy_served": figures[1], "accuracy_drop": figures[0] - figures[1]}
 
 
 def _is_right(name: str | None, several: Sequence[str]) -> float:

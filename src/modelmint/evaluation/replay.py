@@ -3,13 +3,11 @@
 It knows an address and the shape of an answer, never a model.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
 
 import httpx
 import numpy as np
@@ -18,6 +16,7 @@ from modelmint.core.clock import monotonic_s
 from modelmint.core.inputs import Input, fits, shown
 from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
+from modelmint.evaluation.ports import PREDICT, Port
 
 SIZES = (1, 1, 2, 3, 5, 8)  # texts in a request; a request of one text is a bare string every other time
 ALONE = (1,)
@@ -35,7 +34,7 @@ class Replay:
 
     answers: list[JSON | None]
     """As the endpoint gives them: ``{"label", "score", "scores"}``, ``{"labels", "label_scores", "scores"}`` or ``{"value"}``,
-    ``{"tags", "tag_scores", "entities"}``, or ``{"answer", "answer_start", "score"}``."""
+    ``{"tags", "tag_scores", "entities"}``, ``{"answer", "answer_start", "score"}``, ``{"embedding"}`` or ``{"score"}``."""
     failures: list[JSON]
     failed: list[bool]
     latencies_ms: list[float]
@@ -72,6 +71,7 @@ def replay(
     seed: int,
     sizes: Sequence[int] = SIZES,
     may_answer: Sequence[bool] = (),
+    port: Port = PREDICT,
     say: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
     """Send every text once; `say` is told how many are done, from this thread. No request is tried twice.
@@ -83,7 +83,7 @@ def replay(
     takes = [fits(one, endpoint.max_characters) for one in texts]
     if may_answer:
         takes = [fit and may for fit, may in zip(takes, may_answer, strict=True)]
-    requests = _requests(texts, seed, sizes, takes)
+    requests = _requests(texts, seed, sizes, takes, port)
     answers: list[JSON | None] = [None] * len(texts)
     failed = [False] * len(texts)
     reasons: Counter[str] = Counter()
@@ -91,7 +91,7 @@ def replay(
     done = num_failed = 0
     stop = Event()
     with httpx.Client(timeout=timeout_s, trust_env=False) as client, ThreadPoolExecutor(concurrency) as pool:
-        replies = {pool.submit(_send, client, endpoint, request, stop): request for request in requests}
+        replies = {pool.submit(_send, client, endpoint, port, request, stop): request for request in requests}
         for finished in as_completed(replies):
             request, reply = replies[finished], finished.result()
             span = slice(request.start, request.start + len(request.texts))
@@ -115,20 +115,19 @@ def replay(
     )
 
 
-def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Event) -> _Reply:
+def _send(client: httpx.Client, endpoint: Endpoint, port: Port, request: _Request, stop: Event) -> _Reply:
     if stop.is_set():
         return _NOT_SENT
-    given: Input | list[Input] = request.texts[0] if request.bare else list(request.texts)
     started_s = monotonic_s()
     try:
         response = client.post(
-            f"{endpoint.url.rstrip('/')}/v1/predict",
-            json={"model": endpoint.name, "input": given, "scores": True},
+            f"{endpoint.url.rstrip('/')}{port.path}",
+            json={"model": endpoint.name, **port.body(request.texts, request.bare)},
             headers={"Authorization": f"Bearer {endpoint.key}"},
         )
         latency_ms = (monotonic_s() - started_s) * 1e3
         if request.must_be_refused:
-            return _refused(response, given, endpoint.max_characters)
+            return _refused(response, request.texts[0], endpoint.max_characters)
         if response.status_code != httpx.codes.OK:
             return _Reply(
                 answers=None, reason=f"HTTP {response.status_code}: {said_by(response)}", latency_ms=latency_ms
@@ -138,56 +137,18 @@ def _send(client: httpx.Client, endpoint: Endpoint, request: _Request, stop: Eve
         return _Reply(answers=None, reason=f"no answer: {type(error).__name__}", latency_ms=0.0)
     except ValueError:  # of response.json
         return _Reply(answers=None, reason="the answer is not JSON", latency_ms=0.0)
-    answers, reason = _answers(body, len(request.texts))
+    answers, reason = port.answers(body, len(request.texts))
     return _Reply(answers=answers, reason=reason, latency_ms=latency_ms)
 
 
-def _refused(response: httpx.Response, given: Input | list[Input], max_characters: int) -> _Reply:
+def _refused(response: httpx.Response, one: Input, max_characters: int) -> _Reply:
     """The rule of a text that is too long: the endpoint says that its input is, and does not answer it."""
     reason = ""
     if response.status_code not in REFUSALS:
-        (one,) = given if isinstance(given, list) else [given]
         long = f"a text of more than {max_characters:,} characters"
         what = long if not fits(one, max_characters) else f"a row that it cannot read ({shown(one, 60)})"
         reason = f"HTTP {response.status_code} for {what}: it must be refused"
     return _Reply(answers=None, reason=reason, latency_ms=0.0)
-
-
-def _answers(body: Any, num_texts: int) -> tuple[list[JSON] | None, str]:
-    given = body.get("predictions") if isinstance(body, dict) else None
-    if not isinstance(given, list):
-        return None, "the answer has no list of predictions"
-    if len(given) != num_texts:
-        return None, "the answer has another number of predictions than the request has texts"
-    if not all(_is_answer(one) for one in given):
-        return None, "a prediction has no label or no score"
-    return given, ""
-
-
-def _is_answer(one: Any) -> bool:
-    scores = one.get("scores", {}) if isinstance(one, dict) else None
-    if not isinstance(scores, dict) or not all(_is_number(score) for score in scores.values()):
-        return False
-    kind = next((name for name in _WHOLE if name in one), None)
-    return kind is not None and _WHOLE[kind](one)
-
-
-_WHOLE: dict[str, Callable[[JSON], bool]] = {
-    "value": lambda one: _is_number(one["value"]),
-    "answer": lambda one: isinstance(one["answer"], str) and _is_number(one.get("score")),
-    "tags": lambda one: _are_texts(one["tags"]) and all(map(_is_number, one.get("tag_scores", ()))),
-    "labels": lambda one: _are_texts(one["labels"]),
-    "label": lambda one: isinstance(one["label"], str) and _is_number(one.get("score")),
-}
-"""By what an answer says (`serving.answers`), whether it is whole."""
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def said_by(response: httpx.Response) -> str:
@@ -198,13 +159,17 @@ def said_by(response: httpx.Response) -> str:
         return response.reason_phrase
 
 
-def _requests(texts: Sequence[Input], seed: int, sizes: Sequence[int], takes: Sequence[bool]) -> list[_Request]:
+def _requests(
+    texts: Sequence[Input], seed: int, sizes: Sequence[int], takes: Sequence[bool], port: Port
+) -> list[_Request]:
     """Every text once, in requests of seeded sizes; what must be refused goes alone."""
     random = np.random.default_rng(seed)
     requests: list[_Request] = []
     start = 0
     while start < len(texts):
         part = texts[start : start + int(random.choice(sizes))]
+        other = next((at for at, one in enumerate(part) if not port.together(part[0], one)), len(part))
+        part = part[:other]
         refused = [at for at in range(len(part)) if not takes[start + at]]
         if refused:
             part = part[: max(1, refused[0])]

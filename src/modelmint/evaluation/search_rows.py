@@ -75,7 +75,7 @@ class SearchRows:
             return measure_reranked(self.columns, right, seed=seed)
         if "label" in self.columns:
             return measure(self.columns, answers, seed=seed)
-        vectors = dict(zip(self.inputs, (answer["embedding"] for answer in answers), strict=True))  # type: ignore[type-var]
+        vectors = dict(zip(self.inputs, (answer["embedding"] for answer in answers), strict=True))
         names = [name for name in _SIDES if name in self.columns]
         cells = zip(*(self.columns[name] for name in names), strict=True)
         by_row = [{name: vectors.get(text) for name, text in zip(names, row, strict=True)} for row in cells]

@@ -3,7 +3,7 @@
 Shape legend: N texts, L labels (one column for a number).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +16,9 @@ from modelmint.core.inputs import how_of as answering
 from modelmint.core.stage import StageContext
 from modelmint.core.tags import decode
 from modelmint.core.types import JSON, Model
+from modelmint.evaluation.nearness import nearest, same_first, same_nearest
 
+Rows: TypeAlias = Mapping[str, Sequence[Any]]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
@@ -29,7 +31,8 @@ NUMBER_ROOM = 0.01
 class Side:
     """`names`: the label, the sorted labels, or the number, of each text; None where no answer came.
 
-    `scores_nl`: the probability of each label, or the number in standard deviations; NaN where it is not known.
+    `scores_nl`: the probability of each label, or the number in standard deviations; of a vector its numbers, of a pair
+    its score; NaN where it is not known.
     """
 
     names: Sequence[Any]
@@ -38,16 +41,21 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Apart:
-    """(N,) whether the answers are the same, and by how much the most moved probability moved, NaN without an answer."""
+    """(N,) whether the answers are the same, and by how much the most moved probability moved, NaN without an answer.
+
+    Of vectors half the squared distance: of two of length 1 it is the cosine distance.
+    """
 
     same_n: Bools
     drift_n: Floats
     alike_n: Floats
     """How much of each answer is the same: of tags the share of the words, of others 0 or 1."""
+    weight_n: Floats
+    """How much each counts: of the pairs of a list, together, as much as one text."""
 
     @property
     def agreement(self) -> float:
-        return float(self.alike_n.mean()) if len(self.alike_n) else 1.0
+        return float(np.average(self.alike_n, weights=self.weight_n)) if len(self.alike_n) else 1.0
 
     @property
     def mean_drift(self) -> float:
@@ -60,7 +68,9 @@ class Apart:
     def part(self, chosen: Sequence[int]) -> "Apart":
         """Of some of the texts."""
         at = list(chosen)
-        return Apart(same_n=self.same_n[at], drift_n=self.drift_n[at], alike_n=self.alike_n[at])
+        return Apart(
+            same_n=self.same_n[at], drift_n=self.drift_n[at], alike_n=self.alike_n[at], weight_n=self.weight_n[at]
+        )
 
 
 def task_of(model: Model) -> str:
@@ -103,20 +113,11 @@ def trained_side(model: Model, texts: Sequence[Input], ctx: StageContext) -> Sid
     torch.set_num_threads(ctx.num_threads)
     opened: Any = open_model(model.files.folder())
     rows = to_rows(texts, columns)
-    if columns == ROW or how["by"] == "span":
-        found = opened.predict(rows)
-        return _spans(found) if how["by"] == "span" else _of_rows(found, how)
-    if how["by"] == "softmax":
-        chances_nl = opened.chances(rows).astype(np.float64)
-        return Side(names=[opened.labels[at] for at in chances_nl.argmax(axis=1)], scores_nl=chances_nl)
-    if how["by"] == "tags":
-        scores = opened.scores(rows)
-        given = [decode(row_wl, opened.tags, are_entities=how["entities"]) for row_wl in scores]
-        return Side(names=[tags for tags, _ in given], scores_nl=_padded([sure_w for _, sure_w in given]))
-    answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
-    if how["by"] == "identity":
-        return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)
-    return Side(names=[sorted(answer["labels"]) for answer in answers], scores_nl=1 / (1 + np.exp(-logits_nl)))
+    if columns == ROW:
+        return _of_rows(opened.predict(rows), how)
+    if how["by"] in _READ:
+        return _READ[how["by"]](opened.predict(rows))
+    return _TRAINED[how["by"]](opened, rows, how)
 
 
 def engine_side(variant: Model, texts: Sequence[Input], ctx: StageContext, labels: Sequence[str], how: JSON) -> Side:
@@ -138,8 +139,8 @@ def served_side(answers: Sequence[JSON | None], labels: Sequence[str], how: JSON
         values = [None if answer is None else answer.get("value") for answer in answers]
         column = [np.nan if value is None else (value - how["mean"]) / how["scale"] for value in values]
         return Side(names=values, scores_nl=np.asarray(column, dtype=np.float64).reshape(-1, 1))
-    if how["by"] == "span":
-        return _spans(answers)
+    if how["by"] in _READ:
+        return _READ[how["by"]](answers)
     if how["by"] == "tags":
         tags = [None if answer is None else answer["tags"] for answer in answers]
         return Side(names=tags, scores_nl=_padded([answer and answer.get("tag_scores") for answer in answers]))
@@ -152,21 +153,31 @@ def served_side(answers: Sequence[JSON | None], labels: Sequence[str], how: JSON
     return Side(names=found, scores_nl=scores_nl)
 
 
-def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = None) -> Apart:
+def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = None, lists: Sequence[int] = ()) -> Apart:
     """Compare two sides, text by text; an answer that is missing is not the same as any.
 
     Args:
         undecided_from: from this text on (the odd ones, of which many say nothing to the model) another label is the same
-            answer where the first side holds it as probable as its own but for `UNDECIDED`.
+            answer where the first side holds it as probable as its own but for `UNDECIDED`. Texts before it are those
+            among which a vector finds its nearest.
+        lists: of the first pairs the number of the list that each is of.
     """
+    if how["by"] == "vector":
+        return _apart_vectors(one, other, undecided_from)
     answered_n = np.asarray([name is not None for name in other.names], dtype=bool)
     width = max(one.scores_nl.shape[1], other.scores_nl.shape[1])
     moved_nl = np.abs(_widened(one.scores_nl, width) - _widened(other.scores_nl, width))
     known_n = np.asarray(np.isfinite(moved_nl).any(axis=1), dtype=bool)
     drift_n = np.where(np.isfinite(moved_nl), moved_nl, -np.inf).max(axis=1, initial=-np.inf)
     drift_n = np.where(known_n, drift_n, np.where(answered_n, 1.0, np.nan))  # of labels that the model does not have
+    weight_n = np.ones(len(one.names))
     if how["by"] == "identity":
         same_n = answered_n & known_n & (drift_n <= NUMBER_ROOM)
+    elif how["by"] == "relevance":
+        same_n = answered_n & known_n & (drift_n <= UNDECIDED)
+        scores = [side.scores_nl[: len(lists), 0] for side in (one, other)]
+        same_n[: len(lists)] = same_first(scores[0], scores[1], lists)
+        weight_n[: len(lists)] = 1 / np.bincount(lists)[list(lists)] if lists else 1.0
     else:
         same_n = np.asarray([mine == theirs for mine, theirs in zip(one.names, other.names, strict=True)], dtype=bool)
         if how["by"] == "softmax" and undecided_from is not None:
@@ -175,7 +186,26 @@ def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = Non
     alike_n = same_n.astype(np.float64)
     if how["by"] == "tags":
         alike_n = np.asarray([alike(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
-    return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n)
+    return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n, weight_n=weight_n)
+
+
+def _apart_vectors(one: Side, other: Side, num_rows: int | None) -> Apart:
+    width = max(one.scores_nl.shape[1], other.scores_nl.shape[1])
+    mine, theirs = (_widened(side.scores_nl, width) for side in (one, other))
+    answered_n = np.asarray([name is not None for name in other.names], dtype=bool)
+    drift_n = ((mine - theirs) ** 2).sum(axis=1) / 2
+    drift_n = np.where(np.isfinite(drift_n), drift_n, np.where(answered_n, 1.0, np.nan))  # of another width
+    end = len(mine) if num_rows is None else num_rows
+    same_n = same_nearest(mine, theirs, range(end))
+    same_n[end:] = same_nearest(mine, theirs, range(end), near=UNDECIDED)[end:]
+    return Apart(same_n=same_n, drift_n=drift_n, alike_n=same_n.astype(np.float64), weight_n=np.ones(len(mine)))
+
+
+def named_by_nearest(side: Side, texts: Sequence[str], num_rows: int) -> Side:
+    """With the nearest of the first texts as the name of each vector, which says more to a person than its numbers."""
+    places = nearest(side.scores_nl, range(num_rows))
+    names = [None if name is None else texts[at] for name, at in zip(side.names, places.tolist(), strict=True)]
+    return Side(names=names, scores_nl=side.scores_nl)
 
 
 def alike(one: Any, other: Any) -> float:
@@ -207,6 +237,59 @@ def _spans(answers: Sequence[JSON | None]) -> Side:
     scores = [np.nan if answer is None else float(answer["score"]) for answer in answers]
     names = [None if answer is None else answer["answer"] for answer in answers]
     return Side(names=names, scores_nl=np.asarray(scores, dtype=np.float64).reshape(-1, 1))
+
+
+def _vectors(answers: Sequence[JSON | None]) -> Side:
+    rows = [None if answer is None else answer["embedding"] for answer in answers]
+    width = max((len(row) for row in rows if row is not None), default=0)
+    found = np.full((len(rows), width), np.nan)
+    for at, row in enumerate(rows):
+        if row is not None:
+            found[at, : len(row)] = row
+    return Side(names=[None if row is None else "a vector" for row in rows], scores_nl=found)
+
+
+def _relevances(answers: Sequence[JSON | None]) -> Side:
+    scores = [None if answer is None else float(answer["score"]) for answer in answers]
+    column = [np.nan if score is None else score for score in scores]
+    return Side(names=scores, scores_nl=np.asarray(column, dtype=np.float64).reshape(-1, 1))
+
+
+_READ: Mapping[str, Callable[[Sequence[JSON | None]], Side]] = {
+    "span": _spans,
+    "vector": _vectors,
+    "relevance": _relevances,
+}
+"""Sides of answers that say the same of the trained model and of the endpoint, by how they come about."""
+
+
+def _labels(opened: Any, rows: Rows, _how: JSON) -> Side:
+    chances_nl = opened.chances(rows).astype(np.float64)
+    return Side(names=[opened.labels[at] for at in chances_nl.argmax(axis=1)], scores_nl=chances_nl)
+
+
+def _tags(opened: Any, rows: Rows, how: JSON) -> Side:
+    given = [decode(row_wl, opened.tags, are_entities=how["entities"]) for row_wl in opened.scores(rows)]
+    return Side(names=[tags for tags, _ in given], scores_nl=_padded([sure_w for _, sure_w in given]))
+
+
+def _numbers(opened: Any, rows: Rows, _how: JSON) -> Side:
+    answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
+    return Side(names=[answer["value"] for answer in answers], scores_nl=logits_nl)
+
+
+def _sets(opened: Any, rows: Rows, _how: JSON) -> Side:
+    answers, logits_nl = opened.predict(rows), opened.logits(rows["text"]).astype(np.float64)
+    return Side(names=[sorted(answer["labels"]) for answer in answers], scores_nl=1 / (1 + np.exp(-logits_nl)))
+
+
+_TRAINED: Mapping[str, Callable[[Any, Rows, JSON], Side]] = {
+    "softmax": _labels,
+    "tags": _tags,
+    "identity": _numbers,
+    "sigmoid": _sets,
+}
+"""Sides of the trained model, by how its outputs become answers."""
 
 
 def _widened(scores_nl: Floats, width: int) -> Floats:

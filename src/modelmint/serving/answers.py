@@ -98,7 +98,7 @@ def _vector(
 def _relevance(
     logits: Logits, _labels: Sequence[str], _how: JSON, _all_scores: bool, _inputs: Sequence[Input]
 ) -> list[JSON]:
-    return [{"score": round(score, 8)} for score in relevance(logits).tolist()]
+    return [{"score": score} for score in relevance(logits).tolist()]  # rounded, those near 0 would be equal
 
 
 def written(vectors: Logits) -> list[list[float]]:
