@@ -19,7 +19,15 @@ from tests.tiny_spans import asked, sentences
 from tests.tiny_texts import numbers, pairs, sets, with_pair_template
 from tests.training.tasks.made import fit, rows_of
 from tests.training.tasks.media import customers, pictures, recordings
+from tests.training.tasks.test_recommendation import walks
 from tests.training.tasks.test_text_embedding import queries
+
+
+def taken(_num_rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
+    """What users take, in their order: to learn from, to validate with (seed 9), to test (seed 4)."""
+    start, stop = {0: (0, 10), 9: (10, 11), 4: (11, 12)}[seed]
+    return walks(start, stop)
+
 
 ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "text-classification": questions,
@@ -34,11 +42,18 @@ ROWS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "audio-classification": recordings,
     "tabular-classification": customers,
     "tabular-regression": functools.partial(customers, number=True),
+    "recommendation": taken,
 }
 OF_ROWS = {"text-embedding": "text-classification", "text-reranking": "text-retrieval"}
 """The form of their rows, where it has another name than the task."""
 TEXTS = {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "head_learning_rate": 1e-2, "max_tokens": 24}
 FILES = {"architecture": {"name": "cnn", "width": 8, "num_stages": 2}, "epochs": 2, "batch_size": 16}
+TAKEN = {
+    "epochs": 4,
+    "learning_rate": 1e-2,
+    "ema": 0.0,
+    "options": {"model": "two-tower", "width": 32, "max_history": 8, "baselines": False},
+}
 TABLES = {"lightgbm-fp64": "boosting", "numpy-fp64": "linear", "onnx-fp32": "network"}
 WHOLE = {"min_steps": None, "precision": None}
 NETWORK = {"epochs": 5, "batch_size": 32, "learning_rate": 5e-3}
@@ -78,6 +93,8 @@ def judged(task: str, form: str, ctx: StageContext, desk: StagingDesk, work: Pat
     spec: dict[str, Any] = FILES
     if task.startswith("tabular"):
         spec = {"options": {"model": TABLES[form]}, **(NETWORK if form == "onnx-fp32" else WHOLE)}
+    elif task == "recommendation":
+        spec = TAKEN
     elif task.split("-", maxsplit=1)[0] not in ("image", "audio"):
         base = with_pair_template(write_base(work / "base", num_spare_tokens=5))
         spec = {**TEXTS, "base": str(base)}

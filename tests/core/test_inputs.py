@@ -12,6 +12,7 @@ from modelmint.core.inputs import (
     PAIR,
     QUESTION,
     ROW,
+    TAKEN,
     TEXT,
     WORDS,
     Columns,
@@ -34,6 +35,7 @@ ROWS: dict[Columns, dict[str, list[Any]]] = {
     IMAGE: {"image": [b"\x00", b"\xff\x01"]},
     AUDIO: {"audio": [b"RIFF", b"x"]},
     ROW: {"tenure": [5, None], "contract": ["monthly", "yearly"]},
+    TAKEN: {"items": [["Fargo (1996)", "😀"], []], "num_items": [10, 10]},
 }
 
 
@@ -52,6 +54,7 @@ def test_rows_are_inputs_that_http_takes_and_rows_again(columns: Columns) -> Non
         ("a", IMAGE, r"must be an image: `image`, a file in base64; got text"),
         ({"image": "AA=="}, AUDIO, r"must be a recording: .* got image"),
         ({"text": "a"}, ROW, r"must be a row of a table: `row`, its cells by column; got text"),
+        ({"text": "a"}, TAKEN, r"must be what a user took, the oldest first: `items`; got text"),
     ],
 )
 def test_what_a_model_does_not_read_is_refused_with_what_it_reads(one: Any, columns: Columns, message: str) -> None:
@@ -72,12 +75,27 @@ def test_a_model_of_words_reads_a_text_too() -> None:
         {"tokens": ["a" * 10_000, "b" * 10_000]},
         {"image": "A" * (MAX_FILE_BYTES * 4 // 3 + 5)},
         {"text": "a", "text_pair": "b" * 20_001},
+        {"items": ["a"] * 1_001},
+        {"items": ["a" * 1_001]},
+        {"items": ["a" * 1_000] * 201},
     ],
 )
 def test_what_is_too_large_does_not_fit_and_is_refused_by_http(one: Any) -> None:
     assert not fits(one)
     with pytest.raises(ValidationError):
         TypeAdapter[Any](HTTPInput).validate_python(one)
+
+
+@pytest.mark.parametrize("num_items", [0, 101, "many"])
+def test_how_many_items_are_wanted_is_bounded(num_items: Any) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter[Any](HTTPInput).validate_python({"items": ["a"], "num_items": num_items})
+
+
+def test_how_many_items_are_wanted_goes_to_the_rows() -> None:
+    one: Any = {"items": ["a"], "num_items": 3}
+    check([one], TAKEN)
+    assert to_rows([one], TAKEN) == {"items": [["a"]], "num_items": [3]}
 
 
 def test_a_file_that_is_no_base64_is_refused() -> None:

@@ -16,7 +16,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.types import Model
 from modelmint.evaluation import rows
 from modelmint.evaluation.metrics.classification import accuracy
-from modelmint.evaluation.sides import alike
+from modelmint.evaluation.sides import alike, shared
 from modelmint.evaluation.significance import Figure
 from modelmint.serving.engines import answers, open_engine, stacked
 from modelmint.training.tasks import TASKS, open_model
@@ -69,12 +69,15 @@ class Rows(rows.Rows):
 def agreement(trained: Answers, given: Answers) -> float:
     """The share of rows on which both say the same: the label, the set of labels, or about the number (`ALIKE`).
 
-    Of tags the share of words in a row, on the mean of the rows.
+    Of tags the share of words in a row, of rankings that of the first items, on the mean of the rows.
     """
     if "value" in trained[0]:
         one, other = (np.asarray([answer["value"] for answer in every]) for every in (trained, given))
         return float((np.abs(one - other) <= ALIKE * one.std() + 1e-12).mean())
-    same = [alike(_said(one), _said(other)) for one, other in zip(trained, given, strict=True)]
+    same = [
+        (shared if "items" in one else alike)(_said(one), _said(other))
+        for one, other in zip(trained, given, strict=True)
+    ]
     return sum(same) / len(same)
 
 
@@ -134,6 +137,8 @@ def outputs(name: str, engine: Any, texts: Sequence[Input], ctx: StageContext) -
 def _said(answer: Mapping[str, Any]) -> Any:
     if "answer" in answer:
         return answer["answer"]
+    if "items" in answer:
+        return [one["item"] for one in answer["items"]]
     if "tags" in answer:
         return answer["tags"]
     return sorted(answer["labels"]) if "labels" in answer else answer["label"]

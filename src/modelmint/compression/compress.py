@@ -219,7 +219,7 @@ class _Compared:
                 return ChatRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
             if task in SEARCHES:
                 return SearchRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
-            return Rows.read(dataset, task, role, limit=spec.max_rows, seed=seed)
+            return Rows.read(dataset, task, role, limit=spec.max_rows, seed=seed, model=inputs.model)
 
         enough = inputs.validation.num_rows >= ENOUGH_ROWS
         test = rows(inputs.test, "test")

@@ -15,6 +15,7 @@ INPUTS = ("input_ids", "attention_mask")
 TYPES = "token_type_ids"
 PIXELS = "pixels"
 CELLS = "cells"
+ITEMS = "item_ids"
 OUTPUT = "logits"
 OPSET = 17
 
@@ -27,6 +28,7 @@ def export_onnx(folder: Path, output: Path) -> None:
     (batch, length, labels), the labels of the latter being the first and the last token. A model whose encoder reads
     types of tokens (of which text one is, which capitals it has) has `TYPES` as a third input. Of images and
     recordings: `PIXELS` (batch, c, h, w) to `OUTPUT`. Of a network of a table: `CELLS` (batch, columns) to `OUTPUT`.
+    Of histories: `ITEMS` (batch, length), with 0 behind the shorter ones, to `OUTPUT` (batch, items).
     """
     import torch
 
@@ -60,7 +62,7 @@ def _opened(folder: Path) -> _Exported:
     from modelmint.training.tasks.table import read_about
 
     about = read_about(folder)
-    if about["task"].startswith(("image-", "audio-", "tabular-")):
+    if about["task"].startswith(("image-", "audio-", "tabular-", "recommendation")):
         return _of_arrays(folder, about)
     if about["task"] == "token-classification":
         from modelmint.training.headed import read_headed
@@ -90,7 +92,7 @@ def _opened(folder: Path) -> _Exported:
 
 
 def _of_arrays(folder: Path, about: JSON) -> _Exported:
-    """Images and recordings as pixels, rows of a table as cells."""
+    """Images and recordings as pixels, rows of a table as cells, histories as numbers of items."""
     import torch
 
     from modelmint.training.tasks.table import open_model
@@ -100,6 +102,12 @@ def _of_arrays(folder: Path, about: JSON) -> _Exported:
         cells = torch.zeros(2, len(about["columns"]))
         axes = {CELLS: {0: "batch"}, OUTPUT: {0: "batch"}}
         return _Exported(model=read_network(folder).train(False), given=(cells,), axes=axes)
+    if about["task"] == "recommendation":
+        from modelmint.training.recommendation.model import LastStates, read_model
+
+        item_ids = torch.tensor([[1, 2, 1, 2], [2, 1, 0, 0]])
+        axes = {ITEMS: {0: "batch", 1: "length"}, OUTPUT: {0: "batch"}}
+        return _Exported(model=LastStates(read_model(folder)[0]), given=(item_ids,), axes=axes)
     classifier: Any = open_model(folder)
     axes = {PIXELS: {0: "batch"}, OUTPUT: {0: "batch"}}
     return _Exported(model=classifier.model.cpu(), given=(torch.zeros(2, *classifier.sizes),), axes=axes)

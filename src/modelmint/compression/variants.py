@@ -21,7 +21,14 @@ from modelmint.core.types import JSON, Dataset, Model
 from modelmint.serving.engines import MODEL_FILES
 from modelmint.serving.writers import ENGINE as WRITES
 
-COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "chat_template.jinja")
+COPIED = (
+    "tokenizer.json",
+    "config.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "items.json",
+    "recommender.json",
+)
 """Where the trained folder has them."""
 LEAST_CALIBRATION = 16
 """From fewer rows the ranges of a layer's inputs are luck."""
@@ -289,7 +296,7 @@ class Workshop:
         inputs = (
             SearchRows.read(given.train, self._model, "train", limit=limit, seed=seed).inputs
             if task in SEARCHES
-            else Rows.read(given.train, task, "train", limit=limit, seed=seed).inputs
+            else Rows.read(given.train, task, "train", limit=limit, seed=seed, model=self._model).inputs
         )
         folder = exported.with_name("calibrated")
         folder.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from modelmint.core.columns import json_cell
 from modelmint.core.errors import InputError
+from modelmint.core.items import MAX_WANTED, NUM_ITEMS
 from modelmint.core.stage import MAX_TEXT_CHARACTERS
 from modelmint.core.tags import words_in
 from modelmint.core.types import JSON
@@ -32,11 +33,20 @@ QUESTION: Columns = ("question", "context")
 IMAGE: Columns = ("image",)
 AUDIO: Columns = ("audio",)
 ROW: Columns = ("row",)
+TAKEN: Columns = ("items",)
 FILES = (IMAGE, AUDIO)
 MAX_FILE_BYTES = 700_000
 """Of an image or a recording as a file."""
 MAX_FILES = 32
 """In one request."""
+MAX_TAKEN = 1_000
+"""Items of one history."""
+MAX_ITEM_CHARACTERS = 1_000
+"""Of one item's name."""
+MAX_TAKEN_CHARACTERS = 200_000
+"""Of all names of one history."""
+WANTED = "num_items"
+"""How many items to recommend: a key beside `TAKEN` that may be left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +76,7 @@ SERVED: Mapping[str, Served] = {
     "audio-classification": Served(columns=AUDIO, says=("sound", "mean", "std")),
     "tabular-classification": Served(columns=ROW, says=("columns", "left_out_columns", "scales")),
     "tabular-regression": Served(columns=ROW, by="identity", says=("columns", "left_out_columns", "scales")),
+    "recommendation": Served(columns=TAKEN, by="ranking"),
 }
 """The tasks that an endpoint answers."""
 SAID: Mapping[Columns, str] = {
@@ -76,6 +87,7 @@ SAID: Mapping[Columns, str] = {
     IMAGE: "an image: `image`, a file in base64",
     AUDIO: "a recording: `audio`, a file in base64",
     ROW: "a row of a table: `row`, its cells by column",
+    TAKEN: "what a user took, the oldest first: `items`",
 }
 
 
@@ -83,6 +95,12 @@ def _bounded(words: list[str]) -> list[str]:
     if len(" ".join(words)) > MAX_TEXT_CHARACTERS:
         raise ValueError(f"words together should have at most {MAX_TEXT_CHARACTERS} characters, with a space between")
     return words
+
+
+def _bounded_names(items: list[str]) -> list[str]:
+    if sum(map(len, items)) > MAX_TAKEN_CHARACTERS:
+        raise ValueError(f"items together should have at most {MAX_TAKEN_CHARACTERS} characters")
+    return items
 
 
 _Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
@@ -151,6 +169,17 @@ class RowInput(TypedDict):
     row: dict[str, _Cell]
 
 
+_Item = Annotated[str, Field(max_length=MAX_ITEM_CHARACTERS)]
+
+
+@with_config(_CLOSED)
+class TakenInput(TypedDict):
+    """What a user took, the oldest first, and how many items are wanted (10)."""
+
+    items: Annotated[list[_Item], Field(max_length=MAX_TAKEN), AfterValidator(_bounded_names)]
+    num_items: NotRequired[Annotated[int, Field(ge=1, le=MAX_WANTED)]]
+
+
 _SHAPES = {
     "text": "texts",
     "tokens": "words",
@@ -158,6 +187,7 @@ _SHAPES = {
     "image": "image file",
     "audio": "sound file",
     "row": "row of a table",
+    "items": "items of a user",
 }
 
 
@@ -177,12 +207,13 @@ HTTPInput: TypeAlias = Annotated[
     | Annotated[QuestionInput, Tag("question of a text")]
     | Annotated[ImageInput, Tag("image file")]
     | Annotated[AudioInput, Tag("sound file")]
-    | Annotated[RowInput, Tag("row of a table")],
+    | Annotated[RowInput, Tag("row of a table")]
+    | Annotated[TakenInput, Tag("items of a user")],
     Discriminator(
         _shape,
         custom_error_type="input_shape",
         custom_error_message='must be a text, {"text": ...}, {"text": ..., "text_pair": ...}, {"tokens": [...]}, {"question": '
-        '..., "context": ...}, {"image": BASE64}, {"audio": BASE64} or {"row": {COLUMN: CELL, ...}}',
+        '..., "context": ...}, {"image": BASE64}, {"audio": BASE64}, {"row": {COLUMN: CELL, ...}} or {"items": [...]}',
     ),
 ]
 """One input as a request may give it, bounded. What the model behind an endpoint reads is for `check`."""
@@ -245,6 +276,8 @@ def to_rows(inputs: Sequence[Input], columns: Columns) -> dict[str, list[Any]]:
     if columns == ROW:
         names = dict.fromkeys(name for one in inputs for name in cells_of(one))
         return {name: [cells_of(one).get(name) for one in inputs] for name in names}
+    if columns == TAKEN:
+        return {"items": [taken_in(one) for one in inputs], WANTED: [wanted_in(one) for one in inputs]}
     return {name: [one if isinstance(one, str) else one[name] for one in inputs] for name in columns}
 
 
@@ -284,6 +317,16 @@ def cells_of(one: Input) -> Mapping[str, Any]:
     return cells
 
 
+def taken_in(one: Input) -> list[str]:
+    """What the user took, the oldest first."""
+    return [] if isinstance(one, str) else [str(item) for item in one["items"]]
+
+
+def wanted_in(one: Input) -> int:
+    """How many items to recommend."""
+    return NUM_ITEMS if isinstance(one, str) else int(one.get(WANTED, NUM_ITEMS))
+
+
 def check(inputs: Sequence[Input], columns: Columns) -> None:
     """Whether a model that reads these columns can read every input.
 
@@ -291,6 +334,8 @@ def check(inputs: Sequence[Input], columns: Columns) -> None:
         InputError: it cannot; the message says what it reads.
     """
     wanted = [{"text"}, set(columns)] if columns in (TEXT, WORDS) else [set(columns)]
+    if columns == TAKEN:
+        wanted.append({*columns, WANTED})
     for at, one in enumerate(inputs):
         given = {"text"} if isinstance(one, str) else set(one)
         if given not in wanted:
@@ -313,15 +358,21 @@ def fits(one: Input, max_characters: int = MAX_TEXT_CHARACTERS) -> bool:
     """Whether an endpoint takes an input of this size."""
     if isinstance(one, dict) and {"image", "audio"} & one.keys():
         return all(len(text) <= -(-MAX_FILE_BYTES // 3) * 4 for text in one.values())
+    if isinstance(one, dict) and "items" in one:
+        lengths = [len(item) for item in taken_in(one)]
+        few = len(lengths) <= MAX_TAKEN and sum(lengths) <= MAX_TAKEN_CHARACTERS
+        return few and max(lengths, default=0) <= MAX_ITEM_CHARACTERS
     return all(len(text) <= max_characters for text in texts_in(one))
 
 
 def texts_in(one: Input) -> list[str]:
-    """The texts of an input; words joined by spaces."""
+    """The texts of an input; words joined by spaces, items by commas."""
     if isinstance(one, str):
         return [one]
     if "row" in one:
         return ["" if cell is None else str(cell) for cell in cells_of(one).values()]
+    if "items" in one:
+        return [", ".join(taken_in(one))]
     return [" ".join(cell) if isinstance(cell, list) else str(cell) for cell in one.values()]
 
 

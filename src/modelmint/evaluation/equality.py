@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from modelmint.core.inputs import SERVED, how_of, labels_of, reads
+from modelmint.core.items import CONFIG as RECOMMENDER
+from modelmint.core.items import ITEMS
 from modelmint.core.types import JSON, Model
 
 ABOUT = "modelmint.json"
@@ -41,6 +43,22 @@ def compare_answers(candidate: Path, model: Model) -> list[str]:
     mine, theirs = (how_of(said).get("by") for said in (model.facts, about))
     found = _labels(labels_of(model.facts), labels_of(about), f"labels of {ABOUT}")
     return [*found, *([f"it answers by {theirs}, the trained model by {mine}"] if mine != theirs else [])]
+
+
+def compare_items(trained: Path, candidate: Path) -> list[str]:
+    """A sentence for each difference of what can be recommended, of how often each was taken, and of what is read."""
+    mine, theirs = read_json(trained / ITEMS), read_json(candidate / ITEMS)
+    found = _labels(mine["items"], theirs.get("items", []), f"items of {ITEMS}")
+    if not found and mine["counts"] != theirs.get("counts"):
+        found.append(f"the counts of {ITEMS} differ: who took nothing is given other items")
+    mine, theirs = read_json(trained / RECOMMENDER), read_json(candidate / RECOMMENDER)
+    names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+    cut = {"max_history": ": long histories are cut elsewhere"}
+    return found + [
+        f"{name} of {RECOMMENDER} is {_short(theirs.get(name))}, of the trained model {_short(mine.get(name))}"
+        f"{cut.get(name, '')}"
+        for name in names
+    ]
 
 
 def read_json(path: Path) -> JSON:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelmint.core.inputs import Input
+from modelmint.core.items import ITEMS
 from modelmint.core.types import JSON, Model
-from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, read_json
+from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, compare_items, read_json
 from modelmint.evaluation.tokenization import FILE, compare_reading
 from modelmint.evaluation.weights import compare_weights
 from modelmint.serving.engines import MODEL_FILES
@@ -40,6 +41,9 @@ def compare_exactly(reference: Model, variant: Model, texts: Sequence[Input], *,
         )
     differences = compare_folders(trained, candidate, reference)
     compared, notes = ["labels", "settings", "config"], []
+    if (trained / ITEMS).is_file():
+        differences += compare_items(trained, candidate)
+        compared.append("items and how often each was taken")
     differing, examples = [False] * len(texts), []
     if not (trained / FILE).is_file():
         pass  # it reads no texts

@@ -13,13 +13,15 @@ from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.columns import Columns, RowCodes
-from modelmint.core.inputs import FILES, ROW, Input, cells_of, fits, labels_of, reads, texts_in
+from modelmint.core.inputs import FILES, ROW, TAKEN, Input, cells_of, fits, labels_of, reads, taken_in, texts_in
+from modelmint.core.items import Catalogue
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
 from modelmint.evaluation.adversarial import Odd, adversarial, in_place
 from modelmint.evaluation.exact import compare_exactly
 from modelmint.evaluation.odd_files import odd_files
+from modelmint.evaluation.odd_histories import odd_histories
 from modelmint.evaluation.odd_rows import odd_rows
 from modelmint.evaluation.parity_chats import parity_of_chats
 from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
@@ -165,7 +167,7 @@ def _rows(spec: ParitySpec, inputs: ParityInputs, seed: int) -> Rows | SearchRow
     task = task_of(inputs.model)
     if task in SEARCHES:
         return SearchRows.read(inputs.test, inputs.model, "test", limit=spec.num_rows, seed=seed)
-    return Rows.read(inputs.test, task, "test", limit=spec.num_rows, seed=seed)
+    return Rows.read(inputs.test, task, "test", limit=spec.num_rows, seed=seed, model=inputs.model)
 
 
 def _named(side: Side, texts: Sequence[Input], num_rows: int, how: JSON) -> Side:
@@ -181,6 +183,9 @@ def _odd(spec: ParitySpec, rows: Rows | SearchRows, model: Model, seed: int) -> 
     if columns == ROW:
         learned = Columns.from_json(model.facts["columns"], model.facts.get("left_out_columns"))
         return odd_rows([cells_of(one) for one in inputs], learned, num_rows=spec.adversarial_rows, seed=seed)
+    if columns == TAKEN:
+        histories, items = [taken_in(one) for one in inputs], Catalogue.read(model.files.folder())
+        return odd_histories(histories, items, num_rows=spec.adversarial_rows, seed=seed)
     texts = adversarial(
         [texts_in(one)[0] for one in inputs],
         num_rows=spec.adversarial_rows,

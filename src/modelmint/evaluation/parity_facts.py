@@ -1,5 +1,6 @@
 """What a parity report says: how far apart the two sides are, the gates on it, and the reasons to refuse."""
 
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 
 from modelmint.core.gates import Verdict, refusals
 from modelmint.core.inputs import Input, shown
+from modelmint.core.items import NUM_ITEMS
 from modelmint.core.types import JSON
 from modelmint.evaluation.adversarial import TOO_LONG, Odd
 from modelmint.evaluation.exact import Exact
@@ -177,14 +179,14 @@ def _drift(part: Apart) -> JSON:
 def _accuracies(compared: Compared) -> dict[str, float]:
     """Of both sides, on the rows that may be answered; none of a number, which is right by degrees.
 
-    Of searches their main figure: recall at 10, or NDCG at 10.
+    Of searches their main figure: recall at 10, or NDCG at 10; of rankings NDCG at 10.
     """
     if compared.how["by"] == "identity" or not compared.of_rows:
         return {}
     if isinstance(compared.rows, SearchRows):
         return _found(compared, compared.rows)
     truth = compared.rows.truth
-    right: Any = {"tags": alike, "span": _is_right}.get(compared.how["by"], operator.eq)
+    right: Any = {"tags": alike, "span": _is_right, "ranking": _gain}.get(compared.how["by"], operator.eq)
     shares = [
         float(np.mean([right(side.names[at], truth[at]) for at in compared.of_rows]))
         for side in (compared.trained, compared.served)
@@ -205,6 +207,11 @@ def _found(compared: Compared, rows: SearchRows) -> dict[str, float]:
 
 def _is_right(name: str | None, several: Sequence[str]) -> float:
     return best(exact, name or "", several)
+
+
+def _gain(names: Sequence[str] | None, item: str) -> float:
+    first = list(names or ())[:NUM_ITEMS]
+    return 1 / math.log2(first.index(item) + 2) if item in first else 0.0
 
 
 def _adversarial(compared: Compared, odd: Apart) -> JSON:

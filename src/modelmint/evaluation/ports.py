@@ -55,9 +55,14 @@ _WHOLE: dict[str, Callable[[JSON], bool]] = {
     "answer": lambda one: isinstance(one["answer"], str) and _is_number(one.get("score")),
     "tags": lambda one: _are_texts(one["tags"]) and all(map(_is_number, one.get("tag_scores", ()))),
     "labels": lambda one: _are_texts(one["labels"]),
+    "items": lambda one: isinstance(one["items"], list) and all(map(_is_item, one["items"])),
     "label": lambda one: isinstance(one["label"], str) and _is_number(one.get("score")),
 }
 """By what an answer says (`serving.answers`), whether it is whole."""
+
+
+def _is_item(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("item"), str) and _is_number(one.get("score"))
 
 
 def _are_texts(value: Any) -> bool:

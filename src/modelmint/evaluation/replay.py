@@ -34,7 +34,8 @@ class Replay:
 
     answers: list[JSON | None]
     """As the endpoint gives them: ``{"label", "score", "scores"}``, ``{"labels", "label_scores", "scores"}`` or ``{"value"}``,
-    ``{"tags", "tag_scores", "entities"}``, ``{"answer", "answer_start", "score"}``, ``{"embedding"}`` or ``{"score"}``."""
+    ``{"tags", "tag_scores", "entities"}``, ``{"answer", "answer_start", "score"}``, ``{"items": [{"item", "score"}]}``,
+    ``{"embedding"}`` or ``{"score"}``."""
     failures: list[JSON]
     failed: list[bool]
     latencies_ms: list[float]

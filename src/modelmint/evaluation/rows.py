@@ -12,10 +12,12 @@ from modelmint.core.errors import DataError
 from modelmint.core.forms import FORMS, form_of
 from modelmint.core.inputs import ROW, SERVED, Input, of_rows
 from modelmint.core.tags import repaired
-from modelmint.core.types import Dataset
+from modelmint.core.types import Dataset, Model
 from modelmint.evaluation.metrics.answers import right_answers
+from modelmint.evaluation.taken import NAMES, columns_of
 
 ANSWERS = "question-answering"
+TAKEN = "recommendation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,14 +28,27 @@ class Rows:
     columns: Mapping[str, list[Any]]
 
     @classmethod
-    def read(cls, dataset: Dataset, task: str, role: str, *, limit: int | None = None, seed: int = 0) -> Self:
+    def read(
+        cls,
+        dataset: Dataset,
+        task: str,
+        role: str,
+        *,
+        limit: int | None = None,
+        seed: int = 0,
+        model: Model | None = None,
+    ) -> Self:
         """Every row, or at most `limit`, chosen by the seed.
+
+        Args:
+            model: the trained model, which knows what users took before.
 
         Raises:
             DataError: the dataset is empty, is for another task, or a cell is empty.
+            InputError: the model does not know what users took before.
         """
         is_table = SERVED[task].columns == ROW
-        names = (*(() if is_table else SERVED[task].columns), *truth_of(task))
+        names = NAMES[1:] if task == TAKEN else (*(() if is_table else SERVED[task].columns), *truth_of(task))
         missing = [name for name in names if name not in tables.column_names(dataset)]
         if missing or not dataset.num_rows:
             raise _unfit(role, names, f"no column {' and no '.join(missing)}" if missing else "no rows")
@@ -42,6 +57,8 @@ class Rows:
         of_table = [name for name in tables.column_names(dataset) if is_table and name not in ("_row", *names)]
         table = tables.read(dataset, ["_row", *names, *of_table])
         table = drawn(table, table.num_rows if limit is None else limit, seed)
+        if task == TAKEN and model is not None:
+            return cls(task=task, columns=columns_of(dataset, model, role, table))
         columns = {name: table.column(name).to_pylist() for name in ("_row", *names, *of_table)}
         if task == ANSWERS:  # a row may have no answer, or several
             columns["answer"] = [answer or "" for answer in columns["answer"]]
@@ -86,7 +103,7 @@ def drawn(table: pa.Table, limit: int, seed: int) -> pa.Table:
 
 def truth_of(task: str) -> tuple[str, ...]:
     """The columns that say what is right."""
-    label = "answer" if task == ANSWERS else FORMS[task].label
+    label = {ANSWERS: "answer", TAKEN: "item"}.get(task, FORMS[task].label)
     return (label,) if label is not None else ()
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from modelmint.core.errors import InputError
 from modelmint.core.inputs import ROW, SERVED, TEXT, Input, reads, to_rows
 from modelmint.core.inputs import how_of as answering
+from modelmint.core.items import NUM_ITEMS
 from modelmint.core.stage import StageContext
 from modelmint.core.tags import decode
 from modelmint.core.types import JSON, Model
@@ -29,10 +30,10 @@ NUMBER_ROOM = 0.01
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Side:
-    """`names`: the label, the sorted labels, or the number, of each text; None where no answer came.
+    """`names`: the label, the sorted labels, the number, or the items, of each text; None where no answer came.
 
-    `scores_nl`: the probability of each label, or the number in standard deviations; of a vector its numbers, of a pair
-    its score; NaN where it is not known.
+    `scores_nl`: the probability of each label, or of each item by its place, or the number in standard deviations; of a
+    vector its numbers, of a pair its score; NaN where it is not known.
     """
 
     names: Sequence[Any]
@@ -49,7 +50,8 @@ class Apart:
     same_n: Bools
     drift_n: Floats
     alike_n: Floats
-    """How much of each answer is the same: of tags the share of the words, of others 0 or 1."""
+    """How much of each answer is the same: of tags the share of the words, of rankings that of the first items, of others
+    0 or 1."""
     weight_n: Floats
     """How much each counts: of the pairs of a list, together, as much as one text."""
 
@@ -184,6 +186,9 @@ def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = Non
             same_n[undecided_from:] |= _undecided(one, other, known_n)[undecided_from:]
     same_n &= answered_n
     alike_n = same_n.astype(np.float64)
+    if how["by"] == "ranking":
+        alike_n = np.asarray([shared(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
+        same_n = answered_n & (alike_n == 1.0)
     if how["by"] == "tags":
         alike_n = np.asarray([alike(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
     return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n, weight_n=weight_n)
@@ -215,6 +220,14 @@ def alike(one: Any, other: Any) -> float:
     if not isinstance(one, list) or not isinstance(other, list) or len(one) != len(other):
         return 0.0
     return float(np.mean([mine == theirs for mine, theirs in zip(one, other, strict=True)]))
+
+
+def shared(one: Any, other: Any) -> float:
+    """The share of the first items (`NUM_ITEMS`) that two rankings have in common, in whatever order."""
+    if one == other:
+        return 1.0
+    mine, theirs = set((one or ())[:NUM_ITEMS]), set((other or ())[:NUM_ITEMS])
+    return len(mine & theirs) / max(len(mine), len(theirs), 1)
 
 
 def _undecided(one: Side, other: Side, known_n: Bools) -> Bools:
@@ -249,6 +262,12 @@ def _vectors(answers: Sequence[JSON | None]) -> Side:
     return Side(names=[None if row is None else "a vector" for row in rows], scores_nl=found)
 
 
+def _rankings(answers: Sequence[JSON | None]) -> Side:
+    names = [None if answer is None else [one["item"] for one in answer["items"]] for answer in answers]
+    scores = [None if answer is None else [one["score"] for one in answer["items"]] for answer in answers]
+    return Side(names=names, scores_nl=_padded(scores))
+
+
 def _relevances(answers: Sequence[JSON | None]) -> Side:
     scores = [None if answer is None else float(answer["score"]) for answer in answers]
     column = [np.nan if score is None else score for score in scores]
@@ -257,6 +276,7 @@ def _relevances(answers: Sequence[JSON | None]) -> Side:
 
 _READ: Mapping[str, Callable[[Sequence[JSON | None]], Side]] = {
     "span": _spans,
+    "ranking": _rankings,
     "vector": _vectors,
     "relevance": _relevances,
 }

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from modelmint.core.items import CONFIG as RECOMMENDER
+
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 ONNX_FILE = "model.onnx"
@@ -109,7 +111,12 @@ def _trained(folder: Path) -> dict[str, Floats]:
     if (folder / HEAD_FILE).is_file():
         head = load_file(folder / HEAD_FILE)
         found |= {f"classifier.{name.removeprefix('linear.')}": tensor for name, tensor in head.items()}
-    return {name: tensor.float().numpy() for name, tensor in found.items() if tensor.is_floating_point()}
+    given = {name: tensor.float().numpy() for name, tensor in found.items() if tensor.is_floating_point()}
+    if (folder / RECOMMENDER).is_file():
+        from modelmint.training.tasks.recommender import item_vectors
+
+        given["vectors_di"] = item_vectors(folder)
+    return given
 
 
 def _candidate(path: Path, given: Mapping[str, Floats]) -> Iterator[tuple[str, _Tensor]]:

@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from modelmint.core.inputs import Input, words_of
+from modelmint.core.inputs import Input, taken_in, wanted_in, words_of
+from modelmint.core.items import Catalogue
 from modelmint.core.spans import said
 from modelmint.core.tags import in_letters, sureness, tagged
 from modelmint.core.types import JSON
@@ -29,7 +30,8 @@ def answers(
             [...]}`` every label from its threshold on, the surest first; ``{"by": "identity", "mean", "scale"}`` a
             number; ``{"by": "tags", "entities"}`` a tag a word and the entities that they make, of log probabilities a
             word (num_words, num_labels); ``{"by": "span", "can_be_none"}`` an answer cut from a context, of
-            `core.spans.best_span`; ``{"by": "vector"}`` the output itself; ``{"by": "relevance"}`` a score from 0 to 1.
+            `core.spans.best_span`; ``{"by": "vector"}`` the output itself; ``{"by": "relevance"}`` a score from 0 to 1;
+            ``{"by": "ranking"}`` the best items, of `readers.TakenReader`.
         all_scores: the score of every label too; of tags that of each word's tag.
         inputs: what was asked, which answers may quote.
     """
@@ -111,6 +113,24 @@ def relevance(logits: Logits) -> Logits:
     return np.asarray(1 / (1 + np.exp(-logits[:, 0].astype(np.float64))))
 
 
+def _ranking(
+    best_nk2: Logits, labels: Sequence[str], _how: JSON, _all_scores: bool, inputs: Sequence[Input]
+) -> list[JSON]:
+    """To six digits that count, since the probabilities of many items are small."""
+    items = labels if isinstance(labels, Catalogue) else Catalogue(labels)
+    found = []
+    for best_k2, one in zip(best_nk2, inputs, strict=True):
+        unknown = items.unknown(taken_in(one))
+        given = [
+            {"item": items[int(number)], "score": float(f"{score:.6g}")}
+            for number, score in best_k2[: wanted_in(one)].tolist()
+            if number >= 0
+        ]
+        by = "history" if len(unknown) < len(taken_in(one)) else "popularity"
+        found.append({"items": given, "by": by, "unknown_items": unknown})
+    return found
+
+
 _Answer: TypeAlias = Callable[[Logits, Sequence[str], JSON, bool, Sequence[Input]], list[JSON]]
 ANSWERS: Mapping[str, _Answer] = {
     "softmax": _one_label,
@@ -120,5 +140,6 @@ ANSWERS: Mapping[str, _Answer] = {
     "span": _span,
     "vector": _vector,
     "relevance": _relevance,
+    "ranking": _ranking,
 }
 """By the fact `answers`."""

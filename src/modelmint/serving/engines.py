@@ -58,11 +58,11 @@ class OnnxEngine:
 
     def __init__(self, folder: Path, num_threads: int) -> None:
         about = _about(folder)
-        self.labels: Sequence[str] = labels_of(about)
         self.how: JSON = how_of(about)
         self.columns = reads(about)
         self.max_batch = int(about.get("max_batch", MAX_BATCH))
         self.reader: Reader = READERS[self.columns](folder, about, self.columns)
+        self.labels: Sequence[str] = labels_of(about) or self.reader.labels
         self._runtime = open_runtime(folder / _file(about), num_threads, about)
 
     def check(self, inputs: Sequence[Input]) -> None:
@@ -120,7 +120,7 @@ def open_engine(folder: Path, num_threads: int) -> Engine:
         )
     engine = OnnxEngine(folder, num_threads)
     given = engine.predict([engine.reader.example]).shape
-    fixed = {"identity": 1, "span": 4, "relevance": 1, "vector": given[-1]}
+    fixed = {"identity": 1, "span": 4, "relevance": 1, "vector": given[-1], "ranking": 2}
     num_outputs = fixed.get(engine.how["by"], len(engine.labels))
     if (given[0], given[-1]) != (1, num_outputs):
         raise IntegrityError(

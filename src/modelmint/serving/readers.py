@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modelmint.core.columns import Columns as TableColumns
 from modelmint.core.columns import RowCodes
-from modelmint.core.errors import InputError
+from modelmint.core.errors import InputError, IntegrityError
 from modelmint.core.inputs import (
     AUDIO,
     IMAGE,
@@ -19,14 +19,17 @@ from modelmint.core.inputs import (
     PAIR,
     QUESTION,
     ROW,
+    TAKEN,
     TEXT,
     WORDS,
     Columns,
     Input,
     cells_of,
     content_of,
+    taken_in,
     words_of,
 )
+from modelmint.core.items import CONFIG, ITEMS, MAX_WANTED, Catalogue, Ints, best
 from modelmint.core.media import MAX_PIXELS, Picture, Sound, num_pixels, scaled_levels, scaled_pixels
 from modelmint.core.spans import best_span
 from modelmint.core.tags import unread
@@ -58,6 +61,8 @@ class Reader(ABC):
     """Files of the model's folder, beside those of every model."""
     example: Input = "one text"
     """What such a model can read."""
+    labels: Sequence[str] = ()
+    """What the columns of the outputs stand for, where modelmint.json does not say."""
 
     @abstractmethod
     def __init__(self, folder: Path, about: JSON, columns: Columns) -> None:
@@ -291,6 +296,50 @@ class RowReader(Reader):
             return {"numbers": numbers, "cells": numbers.astype(np.float32)}
 
 
+class Taken(Sized):
+    """What a user took, by number: what the model reads of it, counted from 1, and all of it."""
+
+    def __init__(self, read: TokenIds, seen: Ints) -> None:
+        self.read, self.seen = read, seen
+
+    def __len__(self) -> int:
+        return len(self.read)
+
+
+class TakenReader(Reader):
+    """Histories of items, of which the newest are read. Who took nothing that is known is given what is popular."""
+
+    needs = (ITEMS, CONFIG)
+
+    def __init__(self, folder: Path, _about: JSON, _columns: Columns) -> None:
+        self.labels = self._items = Catalogue.read(folder)
+        self.example = {"items": [self._items[0]]}
+        self._max_history = int(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["max_history"])
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoding]:
+        histories = [self._items.numbers(taken_in(one)) for one in inputs]
+        return [Taken((seen[-self._max_history :] + 1).tolist(), seen) for seen in histories]
+
+    def pieces(self, encoding: Taken) -> Sequence[TokenIds]:
+        return [encoding.read] if encoding.read else []
+
+    def feeds(self, pieces: Sequence[TokenIds]) -> Feeds:
+        return {"item_ids": padded(pieces, [()] * len(pieces), 0)["input_ids"]}
+
+    def joined(self, encoding: Taken, outputs: Sequence[Logits]) -> Logits:
+        """(MAX_WANTED, 2) the number and the probability of each of the best, -1 and 0 where there are fewer."""
+        scores_i = outputs[0] if outputs else self._items.popularity()
+        if scores_i.shape != (len(self._items),):
+            raise IntegrityError(
+                f"variant: {len(self._items)} items need as many scores; got {scores_i.shape[-1]}",
+                remedy="Run the verb `compress` again with --fresh.",
+            )
+        numbers, chances = best(scores_i, encoding.seen, MAX_WANTED)
+        best_k2 = np.tile(np.array([-1.0, 0.0]), (MAX_WANTED, 1))
+        best_k2[: len(numbers), 0], best_k2[: len(numbers), 1] = numbers, chances
+        return best_k2
+
+
 READERS: Mapping[Columns, type[Reader]] = {
     TEXT: TextReader,
     PAIR: TextReader,
@@ -299,6 +348,7 @@ READERS: Mapping[Columns, type[Reader]] = {
     IMAGE: PictureReader,
     AUDIO: SoundReader,
     ROW: RowReader,
+    TAKEN: TakenReader,
 }
 """By the columns that a model reads."""
 

@@ -86,7 +86,9 @@ TASKS: dict[str, OfTask] = {
     "text-reranking": OfTask(
         thing="list", chinese="查询", hub="text-ranking", title=("Reranker", "重排序模型"),
         does=("Says how well a document answers a query.", "给出文档与查询的匹配程度。")),
-    "recommendation": OfTask(thing="user", chinese="用户", title=("Recommender", "推荐模型"), does=("Says what a user takes next.", "预测用户接下来的选择。")),
+    "recommendation": OfTask(
+        thing="user", chinese="用户", title=("Recommender", "推荐模型"), does=("Says what a user takes next.", "预测用户接下来的选择。"),
+        call=Call(body={"input": {"items": ["…", "…"]}}, shown='one["items"][0]["item"], one["items"][0]["score"]')),
     "tabular-classification": OfTask(
         **LABEL, hub="tabular-classification", title=("Classifier of a table's rows", "表格分类模型"),
         does=("Gives a row of a table a label.", "为表格的一行给出标签。"), call=Call(body={"input": {"row": {"COLUMN": "…"}}})),

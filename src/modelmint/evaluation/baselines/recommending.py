@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from modelmint.core.items import ITEMS, NUM_ITEMS
 from modelmint.core.types import JSON
 from modelmint.evaluation.baselines.cheap import Asked, Cheap
 from modelmint.evaluation.baselines.choices import NAMES
@@ -28,7 +29,7 @@ from modelmint.training.recommendation.baselines import (
     taken_together,
 )
 from modelmint.training.recommendation.histories import Histories, Ints, Scorer, Scores, without_seen
-from modelmint.training.tasks.recommender import HISTORIES, ITEMS, NUM_ITEMS, SCORED_ROWS, USERS
+from modelmint.training.tasks.recommender import HISTORIES, SCORED_ROWS, USERS
 
 EMPTY = np.empty(0, np.int64)
 

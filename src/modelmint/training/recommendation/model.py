@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelmint.core.items import CONFIG
+
 Kind = Literal["sequence", "two-tower"]
 PAD = 0
 """The items are numbered from 1."""
 START_STD = 0.02
-CONFIG = "recommender.json"
 WEIGHTS = "model.safetensors"
 
 
@@ -103,6 +104,28 @@ class TwoTower(nn.Module):  # type: ignore[misc]  # torch is not typed here
         """As `SequenceModel.vectors`, divided by the temperature."""
         read_id = self.items.weight if wanted is None else self.items(wanted)
         return functional.normalize(self.item_tower(read_id), dim=-1) / self.temperature
+
+
+class LastStates(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """A trained model as it is asked: histories (b, t), at least one item each and padding behind, to scores (b, i).
+
+    Its parts keep their names. The items' vectors are computed once; `scores` of padding are left out.
+    """
+
+    def __init__(self, model: SequenceModel | TwoTower) -> None:
+        super().__init__()
+        for name, part in model.named_children():
+            setattr(self, name, part)
+        self._states = model.states
+        with torch.no_grad():
+            self.register_buffer("vectors_di", model.vectors()[PAD + 1 :].T.contiguous())
+        self.train(False)
+
+    def forward(self, item_ids: Tensor) -> Tensor:
+        states_btd = self._states(item_ids)
+        last_b = (item_ids != PAD).sum(dim=1) - 1
+        rows_b = torch.arange(item_ids.shape[0], device=item_ids.device)
+        return states_btd[rows_b, last_b] @ self.vectors_di
 
 
 class _Block(nn.Module):  # type: ignore[misc]  # torch is not typed here

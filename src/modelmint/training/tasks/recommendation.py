@@ -19,14 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelmint.core.errors import InputError
+from modelmint.core.items import CONFIG, ITEMS
 from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Dataset
 from modelmint.evaluation.metrics.recommendation import of_ranks
 from modelmint.training.learner import Batch, Learner, Score
 from modelmint.training.recommendation import baselines
 from modelmint.training.recommendation.histories import Histories, Ints, Questions, ranks
-from modelmint.training.recommendation.model import CONFIG, PAD, WEIGHTS, Kind, new_model, read_model
-from modelmint.training.tasks.recommender import HISTORIES, ITEMS, USERS, scorer
+from modelmint.training.recommendation.model import PAD, WEIGHTS, Kind, new_model, read_model
+from modelmint.training.tasks.recommender import HISTORIES, USERS, scorer
 
 FULL_ITEMS = 20_000
 """With more items the loss compares with some that are drawn, unless the option says otherwise."""

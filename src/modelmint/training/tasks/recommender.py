@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from modelmint.core.errors import InputError
-from modelmint.training.recommendation.histories import Ints, Scorer, Scores, without_seen
-from modelmint.training.recommendation.model import CONFIG, PAD, read_model
+from modelmint.core.items import CONFIG, NUM_ITEMS, Catalogue, best
+from modelmint.training.recommendation.histories import Ints, Scorer, Scores
+from modelmint.training.recommendation.model import PAD, read_model
 from modelmint.training.tasks.table import read_about
 
 SCORED_ROWS = 256
-NUM_ITEMS = 10
-ITEMS, USERS, HISTORIES = "items.json", "users.json", "histories.safetensors"
+USERS, HISTORIES = "users.json", "histories.safetensors"
 
 
 class Recommender:
@@ -30,11 +31,8 @@ class Recommender:
         self._model, config = read_model(folder)
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
         self._score = scorer(self._model, config["max_history"])
-        about = json.loads((folder / ITEMS).read_text(encoding="utf-8"))
-        self.items: tuple[str, ...] = tuple(about["items"])
-        self._counts = np.array(about["counts"], np.float32)
-        self._place = {name: at for at, name in enumerate(self.items)}
-        self._users = _read_users(folder)
+        self.items = Catalogue.read(folder)
+        self._users = read_users(folder)
 
     def predict(
         self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
@@ -42,15 +40,15 @@ class Recommender:
         """``{"items": [{"item", "score"}], "by", "unknown_items"}`` a row, the best first, none that was taken before.
 
         Args:
-            rows: ``history``, a list of items, the oldest first; or ``user``, one that the model was trained with;
-                and perhaps ``num_items``, how many are wanted (10).
+            rows: ``items``, a list of what was taken, the oldest first (or ``history``, the same); or ``user``, one that
+                the model was trained with; and perhaps ``num_items``, how many are wanted (10).
 
         `by` is ``history``, or ``popularity`` where nothing is known of the user: what all users took most. `score` is
         a probability among the items that the user had not yet. `unknown_items` are those of the history that the model
         never saw; they were passed over.
 
         Raises:
-            InputError: there is neither a history nor a user.
+            InputError: there are neither items nor a user.
         """
         given = _given(rows)
         wanted = rows.get("num_items") or [NUM_ITEMS] * len(given)
@@ -59,12 +57,11 @@ class Recommender:
             some = given[start : start + SCORED_ROWS]
             histories = [self._history(one) for one in some]
             known = [at for at, history in enumerate(histories) if len(history)]
-            scores_bi = np.repeat(np.log(np.maximum(self._counts, 0.5))[None, :], len(some), axis=0)
+            scores_bi = np.repeat(self.items.popularity()[None, :], len(some), axis=0)
             if known:
                 scores_bi[known] = self._score([histories[at] for at in known])
-            without_seen(scores_bi, histories)
             for at, one in enumerate(some):
-                found.append(self._answer(one, scores_bi[at], bool(len(histories[at])), int(wanted[start + at])))
+                found.append(self._answer(one, scores_bi[at], histories[at], int(wanted[start + at])))
             if say is not None:
                 say(start + len(some), len(given), "recommending")
         return found
@@ -72,17 +69,16 @@ class Recommender:
     def _history(self, given: str | Sequence[str]) -> Ints:
         if isinstance(given, str):
             return self._users.get(given, np.empty(0, np.int64))
-        return np.array([self._place[item] for item in given if item in self._place], np.int64)
+        return self.items.numbers(given)
 
-    def _answer(self, given: str | Sequence[str], scores_i: Scores, known: bool, num_items: int) -> dict[str, Any]:
-        chances_i = np.exp(scores_i - scores_i.max())
-        chances_i /= chances_i.sum()
-        best = [at for at in np.argsort(-scores_i, kind="stable")[:num_items] if np.isfinite(scores_i[at])]
-        unknown = [] if isinstance(given, str) else [item for item in given if item not in self._place]
+    def _answer(self, given: str | Sequence[str], scores_i: Scores, history: Ints, num_items: int) -> dict[str, Any]:
+        chosen, chances = best(scores_i, history, num_items)
         return {
-            "items": [{"item": self.items[at], "score": float(chances_i[at])} for at in best],
-            "by": "history" if known else "popularity",
-            "unknown_items": unknown,
+            "items": [
+                {"item": self.items[at], "score": float(chance)} for at, chance in zip(chosen, chances, strict=True)
+            ],
+            "by": "history" if len(history) else "popularity",
+            "unknown_items": [] if isinstance(given, str) else self.items.unknown(given),
         }
 
 
@@ -96,6 +92,12 @@ def load_recommender(folder: Path) -> Recommender:
     if not (folder / CONFIG).is_file():
         raise InputError(f"model: must be a recommender; got one for {about['task']}", parameter="model")
     return Recommender(folder)
+
+
+def item_vectors(folder: Path) -> npt.NDArray[np.float32]:
+    """(i, d) what states are multiplied with to score the items."""
+    vectors: Tensor = read_model(folder)[0].vectors()[PAD + 1 :].detach()
+    return np.asarray(vectors.numpy(), np.float32)
 
 
 def scorer(model: nn.Module, max_history: int) -> Scorer:
@@ -121,18 +123,20 @@ def scorer(model: nn.Module, max_history: int) -> Scorer:
 
 
 def _given(rows: Mapping[str, Sequence[Any]]) -> list[str | list[str]]:
-    if "history" in rows:
-        return [[str(item) for item in history or ()] for history in rows["history"]]
+    for name in ("items", "history"):
+        if name in rows:
+            return [[str(item) for item in taken or ()] for taken in rows[name]]
     if "user" in rows:
         return [str(user) for user in rows["user"]]
     raise InputError(
-        f"rows: must have a column `history` or `user`; got {', '.join(rows) or 'none'}",
+        f"rows: must have a column `items` or `user`; got {', '.join(rows) or 'none'}",
         parameter="rows",
-        remedy="`history` is a list of items, the oldest first.",
+        remedy="`items` is a list of what was taken, the oldest first.",
     )
 
 
-def _read_users(folder: Path) -> dict[str, Ints]:
+def read_users(folder: Path) -> dict[str, Ints]:
+    """What each user took, by name; empty where the folder keeps no histories."""
     if not (folder / USERS).is_file():
         return {}
     arrays = load_file(folder / HISTORIES)

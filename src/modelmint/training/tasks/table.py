@@ -247,7 +247,7 @@ TASKS = {task.name: task for task in (
          from_nothing={"learning_rate": 1e-3, "epochs": 10, "encoder_dropout": 0.1}),
     Task(name="recommendation", forms=("recommendation",), answer="what a user takes next, the best first",
          code=f"{_HERE}.recommendation:Recommendation", predictor=f"{_HERE}.recommender:load_recommender",
-         metrics=f"{_METRICS}.recommendation:measure", served="torch", starter="none", has_base=False,
+         metrics=f"{_METRICS}.recommendation:measure", served="onnx", starter="none", has_base=False,
          reads=ALL - LABELS - FREEZES - {"max_tokens", "gradient_checkpointing"} | {"label_smoothing"},
          from_nothing={"learning_rate": 2e-3, "epochs": 20, "min_steps": 0, "batch_size": 16, "encoder_dropout": 0.3, "ema": 0.99,
                        "label_smoothing": 0.0, "patience": 5}),
