@@ -54,7 +54,7 @@ class CompressSpec(Spec):
     what training rows gave, so that texts share a batch, `onnx-int8-static-mixed` likewise; `openvino-fp32`, `openvino-bf16` and `openvino-int8` are run by
     OpenVINO (the extra `openvino`). Chats are written by ONNX Runtime GenAI (the extra `generation`) from `genai-fp32`,
     `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. Tables: `lightgbm-fp64` of boosted
-    trees, `numpy-fp64` of a linear model, an `onnx-` or `openvino-` form of a network. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
+    trees, `numpy-fp64` of a linear model, `onnx-fp32` or `onnx-int8` of a network. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
     """
     gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """What a variant must be, like {size_mb: "<= 30", p99_ms: "<= 10"}: `accuracy_drop` against the trained model (of

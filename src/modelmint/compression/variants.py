@@ -94,8 +94,8 @@ FORMS: dict[str, Form] = {
 }
 DEFAULT_FORMS = ("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static")
 DEFAULT_CHAT_FORMS = ("genai-fp32", "genai-int8", "genai-int4-mixed", "genai-int4")
-DEFAULT_NETWORK_FORMS = ("onnx-fp32",)
-"""Of a table: it is so small that 8 bits make it slower (docs/log.md)."""
+NETWORK_FORMS = ("onnx-fp32", "onnx-int8")
+"""Of a table; the first is the default, since 8 bits make so small a file slower. Static int8 has nothing to do in it."""
 OWN_FILES = {"lightgbm": "lightgbm", "linear": "numpy"}
 """How a table's model was made -> the engine that reads its file as it is. No network: it has no other form, no body."""
 
@@ -107,7 +107,7 @@ def default_forms(model: Model) -> tuple[str, ...]:
         return DEFAULT_CHAT_FORMS
     if made_by in OWN_FILES:
         return tuple(name for name, form in FORMS.items() if form.engine == OWN_FILES[made_by])
-    return DEFAULT_NETWORK_FORMS if made_by == "network" else DEFAULT_FORMS
+    return NETWORK_FORMS[:1] if made_by == "network" else DEFAULT_FORMS
 
 
 def fitting(names: Sequence[str], model: Model, task: str) -> Sequence[str]:
@@ -120,6 +120,8 @@ def fitting(names: Sequence[str], model: Model, task: str) -> Sequence[str]:
     engines = {WRITES} if task == "chat" else {own} if own else {"onnx", "openvino"}
     by = f" by {model.facts.get('engine')}" if task.startswith("tabular-") else ""
     fit = {name for name, form in FORMS.items() if form.engine in engines}
+    if model.facts.get("engine") == "network":
+        fit = set(NETWORK_FORMS)
     for name in names:
         if task.startswith("tabular-") and "/" in name:
             raise InputError(
