@@ -26,6 +26,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
 TRIED = ("onnx-fp32", "onnx-int8", "onnx-int8-static")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_variants_are_held_against_the_trained_model_by_the_main_figure(
     case: str, context: StageContext, desk: StagingDesk, tmp_path: Path

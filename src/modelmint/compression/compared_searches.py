@@ -37,9 +37,9 @@ def agreement(trained: Answers, given: Answers) -> float:
         one, other = (np.stack([answer["embedding"] for answer in every]) for every in (trained, given))
         return float(same_nearest(one, other, range(len(one))).mean())
     mine, theirs = (np.asarray([answer["score"] for answer in every]) for every in (trained, given))
-    lists: list[int] = [answer["list"] for answer in trained]
-    same = dict(zip(lists, same_first(mine, theirs, lists).tolist(), strict=True))
-    return float(sum(same.values()) / len(same))
+    lists = [answer["list"] for answer in trained]
+    same = dict(zip(lists, same_first(mine, theirs, lists), strict=True))
+    return float(np.mean(list(same.values())))
 
 
 def ask_trained(model: Model, rows: Sequence[SearchRows], ctx: StageContext) -> list[Answers]:
