@@ -144,7 +144,7 @@ def test_one_who_asks_too_late_is_turned_away(writer: Writer) -> None:
         for _ in range(3):
             scribe.answer(COLOURS[0], None, Sampling(), deadline_s=30)
 
-    with pytest.raises(OverloadError, match="2 chats wait"):
+    with pytest.raises(OverloadError, match="2 answers wait"):
         with_scribe(writer, steps, max_active=1, max_waiting=2)
 
 

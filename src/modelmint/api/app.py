@@ -7,7 +7,18 @@ from fastapi import FastAPI
 
 from modelmint import __version__
 from modelmint.api import errors, limits
-from modelmint.api.routes import catalog, chat, feedback, predict, runs, searches, system, usage, versions
+from modelmint.api.routes import (
+    catalog,
+    chat,
+    completions,
+    feedback,
+    predict,
+    runs,
+    searches,
+    system,
+    usage,
+    versions,
+)
 from modelmint.business.service import open_services
 from modelmint.core.settings import Settings
 
@@ -24,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Modelmint", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for routes in (system, predict, searches, chat, feedback, runs, catalog, versions, usage):
+    for routes in (system, predict, searches, chat, completions, feedback, runs, catalog, versions, usage):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(limits.BodyLimits)

@@ -48,9 +48,9 @@ async def answer_chat(
     started_s = monotonic_s()
     is_recorded = False
     writing = services.gateway.writing(
-        endpoint, chat.messages, chat.tools, chat.sampling, stops=chat.stops, deadline_s=DEADLINE_S
+        endpoint, [chat.messages], chat.tools, chat.sampling, stops=chat.stops, deadline_s=DEADLINE_S
     )
-    async with writing as (revision, answer):
+    async with writing as (revision, (answer,)):
 
         def event() -> Served:
             return _event(identifier, services, key, chat, revision, answer, started_s)
@@ -92,17 +92,13 @@ def _event(
 
 
 def _reply(identifier: str, revision: Revision, answer: Answer) -> JSON:
-    writing = answer.writing
-    tokens = zip(writing.tokens, writing.ids, writing.logprobs, strict=True) if writing else ()
     return {
         "id": identifier,
         "model": revision.endpoint,
         "revision": revision.revision,
         "content": answer.text,
         "finish": answer.finish,
-        "tokens": [
-            {"token": token, "id": token_id, "logprob": round(logprob, 6)} for token, token_id, logprob in tokens
-        ],
+        "tokens": answer.tokens,
         "usage": {
             "prompt_tokens": answer.num_prompt_tokens,
             "completion_tokens": answer.num_written_tokens,

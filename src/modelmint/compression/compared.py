@@ -11,7 +11,7 @@ import numpy as np
 
 from modelmint.core.errors import InputError, StageError
 from modelmint.core.figures import is_lower_better
-from modelmint.core.inputs import SERVED, Input
+from modelmint.core.inputs import SERVED, WRITTEN, Input
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Model
 from modelmint.evaluation import rows
@@ -21,8 +21,6 @@ from modelmint.evaluation.significance import Figure
 from modelmint.serving.engines import answers, open_engine, stacked
 from modelmint.training.tasks import TASKS, open_model
 
-CHAT = "chat"
-"""The task of models that write (`compared_chats`)."""
 ALIKE = 0.05
 """Numbers agree when they are no farther apart than this share of the standard deviation of the trained model's."""
 CHUNK_TEXTS = 2_048
@@ -38,9 +36,9 @@ def task_of(model: Model) -> str:
         InputError: no variant can be made of such a model.
     """
     task = str(model.facts.get("task", "text-classification"))
-    if task not in (*SERVED, CHAT):
+    if task not in (*SERVED, *WRITTEN):
         raise InputError(
-            f"model: must be for {', '.join((*SERVED, CHAT))}, of which variants can be served; {model.name} is for {task}",
+            f"model: must be for {', '.join((*SERVED, *WRITTEN))}, of which variants can be served; {model.name} is for {task}",
             parameter="model",
             remedy="Take compress, parity and deploy out of the recipe; such a model is opened in Python.",
         )

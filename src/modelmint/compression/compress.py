@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import ConfigDict, Field, field_validator
 
-from modelmint.compression import compared, compared_chats, compared_searches
+from modelmint.compression import compared, compared_chats, compared_searches, compared_texts
 from modelmint.compression.bodies import BodyOptions
-from modelmint.compression.compared import CHAT, Answers, Rows, task_of
+from modelmint.compression.compared import Answers, Rows, task_of
 from modelmint.compression.compared_chats import ChatRows
 from modelmint.compression.compared_searches import SearchRows
+from modelmint.compression.compared_texts import TextRows
 from modelmint.compression.frontier import FP32, Candidate, Wish, choose
 from modelmint.compression.gates import TIMED, Gate, judge, parse
 from modelmint.compression.measure import Speed, command_of, measure_speeds
@@ -31,7 +32,7 @@ from modelmint.core.gates import readable, refusals
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.search_rows import SEARCHES
+from modelmint.evaluation.search_rows import EMBEDDING, RERANKING
 from modelmint.serving.engines import MODEL_FILES
 
 ENOUGH_ROWS = 200
@@ -47,14 +48,15 @@ class CompressSpec(Spec):
 
     try_: tuple[str, ...] | None = Field(alias="try", default=None, min_length=1)
     """What to make, each FORM or BODY/FORM. Not given: `onnx-fp32`, `onnx-int8`, `onnx-int8-mixed` and
-    `onnx-int8-static`; of a chat model every `genai-` form; of a table the model as trained.
+    `onnx-int8-static`; of a model that writes chats or texts every `genai-` form; of a table the model as trained.
 
     Forms: `onnx-fp32` is the model as trained; `onnx-fp16` stores its weights in 16 bits; `onnx-int8` is a quarter of
     its size, and faster; `onnx-int8-mixed` keeps the layers in fp32 that 8 bits hurt most; `onnx-int8-static` scales by
     what training rows gave, so that texts share a batch, `onnx-int8-static-mixed` likewise; `openvino-fp32`, `openvino-bf16` and `openvino-int8` are run by
-    OpenVINO (the extra `openvino`). Chats are written by ONNX Runtime GenAI (the extra `generation`) from `genai-fp32`,
-    `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. Tables: `lightgbm-fp64` of boosted
-    trees, `numpy-fp64` of a linear model, `onnx-fp32` or `onnx-int8` of a network. A body is a smaller model that learned from this one, as in `layers-3/onnx-int8`.
+    OpenVINO (the extra `openvino`). Chats and texts are written by ONNX Runtime GenAI (the extra `generation`) from
+    `genai-fp32`, `genai-int8`, `genai-int4-mixed` or `genai-int4`: weights in 32, 8 and 4 bits. Tables: `lightgbm-fp64`
+    of boosted trees, `numpy-fp64` of a linear model, `onnx-fp32` or `onnx-int8` of a network. A body is a smaller
+    model that learned from this one, as in `layers-3/onnx-int8`.
     """
     gates: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
     """What a variant must be, like {size_mb: "<= 30", p99_ms: "<= 10"}: `accuracy_drop` against the trained model (of
@@ -68,8 +70,8 @@ class CompressSpec(Spec):
     bodies: BodyOptions = Field(default_factory=BodyOptions)
     """How smaller bodies learn from the model."""
     max_rows: int = Field(default=5_000, ge=ENOUGH_ROWS)
-    """How many validation rows, and how many test rows, to compare on; all of them where there are fewer. Of chats at
-    most 300, since every token of an answer is a step.
+    """How many validation rows, and how many test rows, to compare on; all of them where there are fewer. Of chats and
+    texts to go on with at most 300.
     """
     timed_rows: int = Field(default=320, ge=1, le=10_000)
     """How many texts to time each variant on."""
@@ -158,7 +160,7 @@ def _none_made(failed: Mapping[str, str]) -> StageError:
     return StageError(
         f"try: no variant could be made: {'; '.join(f'{name}: {why}' for name, why in failed.items())}",
         parameter="try",
-        remedy="Leave try out, or take onnx-fp32 into it, genai-fp32 of a chat model: the model as trained.",
+        remedy="Leave try out, or take onnx-fp32 into it, genai-fp32 of a model that writes: the model as trained.",
     )
 
 
@@ -205,20 +207,35 @@ class _Ways(Protocol):
     def agreement(self, trained: Answers, given: Answers) -> float: ...
 
 
+AnyRows: TypeAlias = Rows | ChatRows | TextRows | SearchRows
+_ROWS: Mapping[str, type[ChatRows | TextRows | SearchRows]] = {
+    "chat": ChatRows,
+    "text-generation": TextRows,
+    EMBEDDING: SearchRows,
+    RERANKING: SearchRows,
+}
+"""What is compared, where it is not `Rows`."""
+_WAYS: Mapping[str, _Ways] = {
+    "chat": compared_chats,
+    "text-generation": compared_texts,
+    EMBEDDING: compared_searches,
+    RERANKING: compared_searches,
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compared:
     """Validation rows, where there are enough to choose by, and test rows."""
 
-    validation: Rows | ChatRows | SearchRows | None
-    test: Rows | ChatRows | SearchRows
+    validation: AnyRows | None
+    test: AnyRows
 
     @classmethod
     def read(cls, spec: CompressSpec, inputs: CompressInputs, task: str, seed: int) -> "_Compared":
-        def rows(dataset: Dataset, role: str) -> Rows | ChatRows | SearchRows:
-            if task == CHAT:
-                return ChatRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
-            if task in SEARCHES:
-                return SearchRows.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
+        def rows(dataset: Dataset, role: str) -> AnyRows:
+            kind = _ROWS.get(task)
+            if kind is not None:
+                return kind.read(dataset, inputs.model, role, limit=spec.max_rows, seed=seed)
             return Rows.read(dataset, task, role, limit=spec.max_rows, seed=seed, model=inputs.model)
 
         enough = inputs.validation.num_rows >= ENOUGH_ROWS
@@ -226,11 +243,9 @@ class _Compared:
         return cls(validation=rows(inputs.validation, "validation") if enough else None, test=test)
 
     @property
-    def ways(self) -> "_Ways":
+    def ways(self) -> _Ways:
         """How models of the task are asked, and when two say the same."""
-        if self.test.task in SEARCHES:
-            return compared_searches
-        return compared_chats if self.test.task == CHAT else compared
+        return _WAYS.get(self.test.task, compared)
 
     @property
     def sets(self) -> list[Any]:

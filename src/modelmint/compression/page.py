@@ -11,6 +11,7 @@ from modelmint.compression.frontier import frontier
 from modelmint.core.charts import around
 from modelmint.core.figures import SHARES, is_lower_better
 from modelmint.core.formats import milliseconds, percent, size
+from modelmint.core.inputs import WRITTEN
 from modelmint.core.pages import Headline, Section, figure, page, table
 from modelmint.core.svg import Point, dot, drawing, line, stretched, text, trace
 
@@ -91,7 +92,7 @@ def _points(facts: Facts, measured: Facts) -> list[Mark]:
 
 def _answers(facts: Facts) -> str:
     """What is counted when a model is timed: of chats `compression.timed.ANSWER`."""
-    return "answers of 32 tokens" if facts["task"] == "chat" else _things(facts)
+    return "answers of 32 tokens" if facts["task"] in WRITTEN else _things(facts)
 
 
 def _things(facts: Facts) -> str:
@@ -149,7 +150,7 @@ def _worth(facts: Facts, measured: Facts) -> Markup:
     ]
     if measured["model"]:
         rows.insert(0, [0, TRAINED, _ranged(metric, facts["model"]), "", "what the others are compared with"])
-    return table(["", "variant", metric, "same token" if facts["task"] == "chat" else "same answer", "why"], rows)
+    return table(["", "variant", metric, "same token" if facts["task"] in WRITTEN else "same answer", "why"], rows)
 
 
 def _taken(facts: Facts, measured: Facts) -> Markup:
@@ -176,7 +177,7 @@ def _taken(facts: Facts, measured: Facts) -> Markup:
                 str(timed["cost_per_million"]),
             ]
         )
-    short = "answers" if facts["task"] == "chat" else _things(facts)
+    short = "answers" if facts["task"] in WRITTEN else _things(facts)
     headers = [
         "", "variant", "file", "memory", "opens in", "p50", "p99", f"{short}/s alone", f"{short}/s in 32s", "× trained",
         *(["J per 1,000"] if has_energy else []), f"a million {short}",
@@ -238,7 +239,8 @@ def _lead(facts: Facts, chosen: Facts | None) -> str:
 def _how(facts: Facts, measured: Facts) -> str:
     energy = (measured["model"] or {}).get("joules_per_1000")
     told = " This machine does not tell what energy it uses." if energy == "not readable" else ""
-    one = "a chat, answered with 32 tokens," if facts["task"] == "chat" else f"one {_things(facts)[:-1]}"
+    asked = {"chat": "a chat, answered with 32 tokens,", "text-generation": "a text, gone on with by 32 tokens,"}
+    one = asked.get(facts["task"], f"one {_things(facts)[:-1]}")
     return (
         f"Timed on this machine in turns, each in a process of its own: {one} at a time, and in requests of 32. "
         f"Memory is the most that its whole process held.{told}"

@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from modelmint.core.sampling import Sampling
 from modelmint.serving.writers import open_writer, writes
 
 ANSWER = Sampling(max_new_tokens=32, min_new_tokens=32)
-"""What a chat model writes to each chat, whether or not it would stop: the same work for every variant."""
+"""What a model writes to each chat or text, whether or not it would stop: the same work for every variant."""
 Ask = Callable[[Sequence[Any]], Any]
-"""Inputs (`core.inputs`) or chats in, answers out."""
+"""Inputs (`core.inputs`), chats or texts in, answers out."""
 
 
 def answer(opened: Callable[[], tuple[Ask, float]]) -> None:
@@ -72,6 +71,8 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     predictor: Any = open_model(folder)
     if about["task"] == "chat":
         return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
+    if about["task"] == "text-generation":
+        return (lambda texts: predictor.write(texts, ANSWER)), monotonic_s() - started_s
     return lambda texts: predictor.predict(to_rows(texts, columns)), monotonic_s() - started_s
 
 
@@ -90,11 +91,10 @@ def _opened_writer(folder: Path, num_threads: int) -> tuple[Ask, float]:
     started_s = monotonic_s()
     writer = open_writer(folder, num_threads)
 
-    def ask(chats: Sequence[Any]) -> Any:
+    def ask(given: Sequence[Any]) -> Any:
         writings = []
-        for chat in chats:
-            ids, num_new = writer.prompt(chat, max_new_tokens=ANSWER.max_new_tokens)
-            writings.append(writer.begin(ids, replace(ANSWER, max_new_tokens=num_new)))
+        for one in given:
+            writings.append(writer.start(one, None, ANSWER))
             while writings[-1].step():
                 pass
         return [writing.text for writing in writings]

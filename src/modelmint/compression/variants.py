@@ -15,7 +15,7 @@ from typing import Any
 from modelmint.compression.bodies import BodyInputs, BodyOptions, check_name, facts_of, make_body
 from modelmint.compression.genai import build
 from modelmint.core.errors import DataError, InputError
-from modelmint.core.inputs import SERVED
+from modelmint.core.inputs import SERVED, WRITTEN
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
 from modelmint.serving.engines import MODEL_FILES
@@ -77,14 +77,16 @@ FORMS: dict[str, Form] = {
     "openvino-int8": Form(
         file="int8-static", engine="openvino", settings=_F32, about="OpenVINO with the file of `onnx-int8-static`"
     ),
-    "genai-fp32": Form(file="fp32", engine=WRITES, about="chats: the model as trained"),
-    "genai-int8": Form(file="int8", engine=WRITES, about="chats: weights in 8 bits, a scale for every 32 of them"),
+    "genai-fp32": Form(file="fp32", engine=WRITES, about="models that write: the model as trained"),
+    "genai-int8": Form(
+        file="int8", engine=WRITES, about="models that write: weights in 8 bits, a scale for every 32 of them"
+    ),
     "genai-int4-mixed": Form(
         file="int4-mixed",
         engine=WRITES,
-        about="chats: weights in 4 bits but for the layers that 4 bits hurt most, which have 8",
+        about="models that write: weights in 4 bits but for the layers that 4 bits hurt most, which have 8",
     ),
-    "genai-int4": Form(file="int4", engine=WRITES, about="chats: weights in 4 bits"),
+    "genai-int4": Form(file="int4", engine=WRITES, about="models that write: weights in 4 bits"),
     "lightgbm-fp64": Form(
         file=MODEL_FILES["lightgbm"], engine="lightgbm", max_batch=256, about="tables, by boosted trees: as trained"
     ),
@@ -93,7 +95,7 @@ FORMS: dict[str, Form] = {
     ),
 }
 DEFAULT_FORMS = ("onnx-fp32", "onnx-int8", "onnx-int8-mixed", "onnx-int8-static")
-DEFAULT_CHAT_FORMS = ("genai-fp32", "genai-int8", "genai-int4-mixed", "genai-int4")
+DEFAULT_WRITTEN_FORMS = ("genai-fp32", "genai-int8", "genai-int4-mixed", "genai-int4")
 NETWORK_FORMS = ("onnx-fp32", "onnx-int8")
 """Of a table; the first is the default, since 8 bits make so small a file slower. Static int8 has nothing to do in it."""
 OWN_FILES = {"lightgbm": "lightgbm", "linear": "numpy"}
@@ -103,8 +105,8 @@ OWN_FILES = {"lightgbm": "lightgbm", "linear": "numpy"}
 def default_forms(model: Model) -> tuple[str, ...]:
     """What is tried where the recipe does not say."""
     task, made_by = model.facts.get("task"), model.facts.get("engine")
-    if task == "chat":
-        return DEFAULT_CHAT_FORMS
+    if task in WRITTEN:
+        return DEFAULT_WRITTEN_FORMS
     if made_by in OWN_FILES:
         return tuple(name for name, form in FORMS.items() if form.engine == OWN_FILES[made_by])
     return NETWORK_FORMS[:1] if made_by == "network" else DEFAULT_FORMS
@@ -117,7 +119,7 @@ def fitting(names: Sequence[str], model: Model, task: str) -> Sequence[str]:
         InputError: one is not.
     """
     own = OWN_FILES.get(str(model.facts.get("engine")))
-    engines = {WRITES} if task == "chat" else {own} if own else {"onnx", "openvino"}
+    engines = {WRITES} if task in WRITTEN else {own} if own else {"onnx", "openvino"}
     by = f" by {model.facts.get('engine')}" if task.startswith("tabular-") else ""
     fit = {name for name, form in FORMS.items() if form.engine in engines}
     if model.facts.get("engine") == "network":

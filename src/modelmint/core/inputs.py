@@ -78,7 +78,9 @@ SERVED: Mapping[str, Served] = {
     "tabular-regression": Served(columns=ROW, by="identity", says=("columns", "left_out_columns", "scales")),
     "recommendation": Served(columns=TAKEN, by="ranking"),
 }
-"""The tasks that an endpoint answers."""
+"""The tasks that an endpoint answers by `POST /v1/predict`."""
+WRITTEN = ("chat", "text-generation")
+"""The tasks of models that write token by token: chats (`POST /v1/chat/completions`) and texts (`/v1/completions`)."""
 SAID: Mapping[Columns, str] = {
     TEXT: "one text: `text`",
     PAIR: "two texts: `text` and `text_pair`",

@@ -12,7 +12,7 @@ from modelmint.core.types import JSON
 from modelmint.evaluation.adversarial import TOO_LONG
 from modelmint.evaluation.gates import judge
 from modelmint.evaluation.parity_facts import Limits, gates_of, rounded
-from modelmint.evaluation.replay_chats import ChatReplay, Messages
+from modelmint.evaluation.replay_chats import ChatReplay, Messages, text_of
 from modelmint.evaluation.sides import Floats
 
 MAX_CHATS = 200
@@ -24,10 +24,11 @@ SHOWN_CHARS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """Chats up to where the assistant speaks, those of the test rows first, then odd ones; `kinds` is empty for a row."""
+    """Chats up to where the assistant speaks, or texts to go on with; those of the test rows first, then odd ones;
+    `kinds` is empty for a row."""
 
     ids: list[str]
-    chats: list[Messages]
+    chats: Sequence[Messages | str]
     tools: list[Any]
     kinds: list[str]
 
@@ -36,7 +37,15 @@ class Asked:
         return sum(not kind for kind in self.kinds)
 
     def text(self, at: int) -> str:
-        return str((self.chats[at][-1].get("content") if self.chats[at] else "") or "")
+        return text_of(self.chats[at])
+
+    @property
+    def are_texts(self) -> bool:
+        return isinstance(self.chats[0], str)
+
+    @property
+    def noun(self) -> str:
+        return "texts" if self.are_texts else "chats"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +113,8 @@ def facts_of_chats(compared: ChatsCompared, limits: Limits) -> JSON:
         figures |= {"adversarial_agreement": odd.agreement, "adversarial_mean_drift": odd.mean_drift}
     verdicts = judge(gates_of(limits, figures), {name: round(value, 6) for name, value in figures.items()})
     failures = compared.served.failures
-    failed = [f"the endpoint failed on {each['num_rows']} chats: {each['reason']}" for each in failures[:3]]
+    noun = compared.asked.noun
+    failed = [f"the endpoint failed on {each['num_rows']} {noun}: {each['reason']}" for each in failures[:3]]
     return {
         "num_rows": compared.asked.num_rows,
         "agreement": round(rows.agreement, 6),
@@ -202,7 +212,8 @@ def _other_lengths(compared: ChatsCompared) -> list[str]:
         if said is not None
     ]
     num_other = sum(mine != theirs for mine, theirs in pairs)
-    return [f"the endpoint read another number of tokens in {num_other} of {len(pairs)} chats"] if num_other else []
+    noun = compared.asked.noun
+    return [f"the endpoint read another number of tokens in {num_other} of {len(pairs)} {noun}"] if num_other else []
 
 
 def _adversarial(compared: ChatsCompared, odd: _Part) -> JSON:
@@ -254,7 +265,7 @@ def _disagreements(compared: ChatsCompared) -> Iterator[JSON]:
 def _notes(asked: Asked) -> list[str]:
     notes = ["the weights were not compared one by one: this form does not keep their names"]
     if asked.num_rows < MAX_CHATS:
-        notes.insert(0, f"fewer than {MAX_CHATS}: {asked.num_rows} chats were replayed")
+        notes.insert(0, f"fewer than {MAX_CHATS}: {asked.num_rows} {asked.noun} were replayed")
     if asked.num_rows == len(asked.chats):
         notes.append("no odd texts were replayed: adversarial_rows is 0")
     return notes

@@ -13,7 +13,19 @@ from pydantic import Field
 
 from modelmint.core.clock import monotonic_s
 from modelmint.core.columns import Columns, RowCodes
-from modelmint.core.inputs import FILES, ROW, TAKEN, Input, cells_of, fits, labels_of, reads, taken_in, texts_in
+from modelmint.core.inputs import (
+    FILES,
+    ROW,
+    TAKEN,
+    WRITTEN,
+    Input,
+    cells_of,
+    fits,
+    labels_of,
+    reads,
+    taken_in,
+    texts_in,
+)
 from modelmint.core.items import Catalogue
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
@@ -105,7 +117,7 @@ def parity(spec: ParitySpec, inputs: ParityInputs, ctx: StageContext) -> ParityO
         DataError: the test set is empty, or a row has no text or label.
         InputError: the model is for a task that the endpoint does not answer.
     """
-    if inputs.model.facts.get("task") == "chat":
+    if inputs.model.facts.get("task") in WRITTEN:
         return ParityOutputs(parity=parity_of_chats(spec, inputs, ctx, limits_of(spec, inputs.variant)))
     is_student = bool(inputs.variant.facts.get("body"))
     how, labels = how_of(inputs.model), labels_of(inputs.model.facts)

@@ -1,4 +1,4 @@
-"""Parity of a model that writes: every token that the endpoint says is held against the trained model.
+"""Parity of a model that writes, chats or texts: every token that the endpoint says is held against the trained model.
 
 The endpoint answers greedily. The trained model is then led through those very answers, so that one other token does not
 make all that follow differ: at each place it must hold the same token for the likeliest, and as likely.
@@ -11,6 +11,7 @@ import numpy as np
 
 from modelmint.core import tables
 from modelmint.core.clock import monotonic_s
+from modelmint.core.continuing import Part, parts
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, StageContext
 from modelmint.core.types import JSON, Report
@@ -27,9 +28,11 @@ from modelmint.evaluation.chat_facts import (
 from modelmint.evaluation.equality import compare_answers, compare_folders
 from modelmint.evaluation.parity_facts import Limits
 from modelmint.evaluation.parity_page import parity_page
+from modelmint.evaluation.parity_texts import asked_texts
 from modelmint.evaluation.replay_chats import ChatReplay, Messages, Said, replay_chats
 from modelmint.evaluation.sides import UNDECIDED
 from modelmint.evaluation.tokenization import compare_reading, special_tokens
+from modelmint.serving.writers import Followed
 
 if TYPE_CHECKING:
     from modelmint.evaluation.parity import ParityInputs, ParitySpec
@@ -39,25 +42,28 @@ NEW_TOKENS = 64
 
 
 def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContext, limits: Limits) -> Report:
-    """Replay chats through the real endpoint; refuse where it reads or says other than what it was made from.
+    """Replay chats, or texts to go on with, through the real endpoint; refuse where it reads or says other than what it
+    was made from.
 
     A variant with another body is held against its own folder, asked in this process (see `parity`).
 
     Raises:
-        DataError: the test set holds no chats.
-        InputError: the variant is not for chats.
+        DataError: the test set holds no chats or texts.
+        InputError: the variant is not of a model that writes.
     """
     if inputs.variant.facts.get("engine") != "genai":
         raise InputError(
             f"variant: must be one of a model that writes, a genai form; got {inputs.variant.facts.get('variant')}",
             parameter="variant",
-            remedy="Make one by compress: its forms for chats are tried by default.",
+            remedy="Make one by compress: its forms for such models are tried by default.",
         )
     is_student = bool(inputs.variant.facts.get("body"))
-    asked = _asked(spec, inputs, ctx.seed)
+    asks = _asked if inputs.model.facts["task"] == "chat" else asked_texts
+    asked = asks(spec, inputs, ctx.seed)
     reference = _reference(inputs, ctx, is_student=is_student)
     asked, prompts = _readable(asked, reference)
     exact = _exact(inputs, asked, prompts, ctx, is_student=is_student)
+    num_read = reference.max_tokens if asked.are_texts else None
     with ctx.serve(inputs.variant) as endpoint:
         started_s = monotonic_s()
 
@@ -69,7 +75,7 @@ def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContex
                 max_tokens=NEW_TOKENS,
                 concurrency=concurrency,
                 timeout_s=spec.request_timeout_s,
-                say=lambda done: ctx.say(done, len(places), "replaying chats through the endpoint"),
+                say=lambda done: ctx.say(done, len(places), f"replaying {asked.noun} through the endpoint"),
             )
 
         served = through(range(len(asked.chats)), spec.concurrency)
@@ -80,7 +86,10 @@ def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContex
         asked=asked,
         prompts=prompts,
         served=served,
-        held=[_held(reference, prompt, said, ctx) for prompt, said in zip(prompts, served.said, strict=True)],
+        held=[
+            _held(reference, prompt, said, ctx, num_read=num_read)
+            for prompt, said in zip(prompts, served.said, strict=True)
+        ],
         exact=exact,
         neighbour_drift=_apart(alone, company),
         folder=inputs.model.files.folder(),
@@ -133,17 +142,17 @@ def _before_the_answer(messages: Messages) -> Messages:
 
 
 def _reference(inputs: "ParityInputs", ctx: StageContext, *, is_student: bool) -> Any:
-    """What the answers are held against: it has `prompt`, `follow` and `stop_ids`."""
+    """What the answers are held against: it has `prompt` or `text_prompt`, `follow` and `stop_ids`."""
     if is_student:
         from modelmint.serving.writers import open_writer
 
         return open_writer(inputs.variant.files.folder(), ctx.num_threads)
     import torch
 
-    from modelmint.training.tasks.chat_model import load_chat
+    from modelmint.training.tasks import open_model
 
     torch.set_num_threads(ctx.num_threads)
-    return load_chat(inputs.model.files.folder())
+    return open_model(inputs.model.files.folder())
 
 
 def _readable(asked: Asked, reference: Any) -> tuple[Asked, list[list[int]]]:
@@ -169,8 +178,11 @@ def _readable(asked: Asked, reference: Any) -> tuple[Asked, list[list[int]]]:
     return taken, [prompt for prompt in prompts if prompt is not None]
 
 
-def _prompt(reference: Any, chat: Messages, tools: Any) -> list[int] | None:
-    """Token ids as the reference reads the chat; None where its template refuses it."""
+def _prompt(reference: Any, chat: Messages | str, tools: Any) -> list[int] | None:
+    """Token ids as the reference reads the chat or the text; None where its template refuses it."""
+    if isinstance(chat, str):
+        text_ids: list[int] = reference.text_prompt(chat)
+        return text_ids
     try:
         found = reference.prompt(chat, tools, max_new_tokens=NEW_TOKENS)
     except DataError:
@@ -199,10 +211,12 @@ def _exact(
     found = [*compare_folders(trained, candidate, inputs.model), *read.differences]
     if differing:
         found.append(
-            f"{len(differing)} of {len(prompts)} chats become other token ids than in training: template, tokenizer or lengths differ"
+            f"{len(differing)} of {len(prompts)} {asked.noun} become other token ids than in training: template, tokenizer or "
+            "lengths differ"
         )
+    templates = () if asked.are_texts else ("chat template",)
     return {
-        "compared": ["settings", "config", "chat template", "tokenizer", f"token ids of {len(prompts):,} prompts"],
+        "compared": ["settings", "config", *templates, "tokenizer", f"token ids of {len(prompts):,} prompts"],
         "differences": found,
         "token_ids": {
             "num_rows_differing": sum(at < asked.num_rows for at in differing),
@@ -216,7 +230,31 @@ def _no_ids() -> JSON:
     return {"num_rows_differing": 0, "kinds_differing": {}, "examples": []}
 
 
-def _held(reference: Any, prompt: list[int], said: Said | None, ctx: StageContext) -> Held | None:
+def _followed(reference: Any, ids: Sequence[int], num_prompt: int, *, num_read: int | None) -> Followed:
+    """What the reference holds of each token behind the prompt, reading what it reads as it writes.
+
+    Args:
+        num_read: of a language model, which reads anew as a text grows, its `max_tokens`.
+    """
+    written = (
+        parts(num_prompt, NEW_TOKENS, num_read)
+        if num_read
+        else [Part(start=num_prompt, end=len(ids), num_read=num_prompt)]
+    )
+    found = [
+        reference.follow(
+            ids[part.first : part.end], [at - part.first for at in range(part.start, min(part.end, len(ids)))]
+        )
+        for part in written
+        if part.start < len(ids)
+    ]
+    held, best, most = (np.concatenate(each) for each in zip(*found, strict=True))
+    return held, best, most
+
+
+def _held(
+    reference: Any, prompt: list[int], said: Said | None, ctx: StageContext, *, num_read: int | None
+) -> Held | None:
     """The trained model, led through an answer."""
     if said is None:
         return None
@@ -227,7 +265,7 @@ def _held(reference: Any, prompt: list[int], said: Said | None, ctx: StageContex
     places = list(range(len(prompt), len(ids)))
     if not places:
         return Held(same=[], undecided=[], drift=np.zeros(0), log_drift=np.zeros(0), wanted=None, place=None)
-    held, best, most = reference.follow(ids, places)
+    held, best, most = _followed(reference, ids, len(prompt), num_read=num_read)
     same = [int(best[at]) == ids[place] and ids[place] not in stops for at, place in enumerate(places)]
     undecided = [bool(np.exp(most[at]) - np.exp(held[at]) <= UNDECIDED) for at in range(len(places))]
     if ended:

@@ -1,5 +1,6 @@
-"""Chats through a real endpoint over HTTP, greedy and with the log-probability of every token."""
+"""Chats, or texts to go on with, through a real endpoint over HTTP, greedy and with the log-probability of every token."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,7 @@ class ChatReplay:
 
 def replay_chats(
     endpoint: Endpoint,
-    chats: Sequence[Messages],
+    chats: Sequence[Messages | str],
     tools: Sequence[Any],
     *,
     max_tokens: int,
@@ -86,10 +87,10 @@ def replay_chats(
     )
 
 
-def _body(endpoint: Endpoint, chat: Messages, tools: Any, max_tokens: int) -> JSON:
+def _body(endpoint: Endpoint, chat: Messages | str, tools: Any, max_tokens: int) -> JSON:
     """A message as OpenAI has it: no key without a value, tool calls as a list."""
-    import json
-
+    if isinstance(chat, str):
+        return {"model": endpoint.name, "prompt": chat, "max_tokens": max_tokens, "logprobs": 0}
     messages = []
     for one in chat:
         message = {key: value for key, value in one.items() if value is not None}
@@ -100,8 +101,14 @@ def _body(endpoint: Endpoint, chat: Messages, tools: Any, max_tokens: int) -> JS
     return asked | ({"tools": json.loads(tools)} if tools else {})
 
 
-def _is_long(endpoint: Endpoint, chat: Messages) -> bool:
-    return sum(len(one.get("content") or "") for one in chat) > endpoint.max_characters
+def _is_long(endpoint: Endpoint, chat: Messages | str) -> bool:
+    contents = [chat] if isinstance(chat, str) else [one.get("content") or "" for one in chat]
+    return sum(map(len, contents)) > endpoint.max_characters
+
+
+def text_of(chat: Messages | str) -> str:
+    """The text, or what is said last."""
+    return chat if isinstance(chat, str) else str((chat[-1].get("content") if chat else "") or "")
 
 
 def _sent(client: httpx.Client, endpoint: Endpoint, body: JSON, is_long: bool) -> Said | str:
@@ -109,14 +116,14 @@ def _sent(client: httpx.Client, endpoint: Endpoint, body: JSON, is_long: bool) -
     started_s = monotonic_s()
     try:
         response = client.post(
-            f"{endpoint.url.rstrip('/')}/v1/chat/completions",
+            f"{endpoint.url.rstrip('/')}/v1/{'completions' if 'prompt' in body else 'chat/completions'}",
             json=body,
             headers={"Authorization": f"Bearer {endpoint.key}"},
         )
         latency_ms = (monotonic_s() - started_s) * 1e3
         if is_long:
             refused = response.status_code in REFUSALS
-            return "" if refused else f"HTTP {response.status_code} for a chat that is too long: it must be refused"
+            return "" if refused else f"HTTP {response.status_code} for what is too long: it must be refused"
         if response.status_code != httpx.codes.OK:
             return f"HTTP {response.status_code}: {said_by(response)}"
         return _read(response.json(), latency_ms)
@@ -129,17 +136,26 @@ def _sent(client: httpx.Client, endpoint: Endpoint, body: JSON, is_long: bool) -
 def _read(body: Any, latency_ms: float) -> Said | str:
     try:
         choice = body["choices"][0]
-        tokens = choice["logprobs"]["content"]
+        ids, logprobs = _tokens(choice["logprobs"])
         said = Said(
-            ids=[int(token["id"]) for token in tokens],
-            logprobs=[float(token["logprob"]) for token in tokens],
+            ids=ids,
+            logprobs=logprobs,
             stopped=choice["finish_reason"] == "stop",
             num_prompt_tokens=int(body["usage"]["prompt_tokens"]),
-            text=str(choice["message"]["content"]),
+            text=str(choice["text"] if "text" in choice else choice["message"]["content"]),
             latency_ms=latency_ms,
         )
     except (KeyError, IndexError, TypeError, ValueError):
-        return "the answer has not the shape of a chat completion with log-probabilities"
+        return "the answer has not the shape of a completion with log-probabilities"
     if not all(math.isfinite(one) for one in said.logprobs):
         return "a log-probability is no finite number"
     return said
+
+
+def _tokens(told: JSON) -> tuple[list[int], list[float]]:
+    """Ids and log-probabilities, of texts as two lists, of chats token by token."""
+    if "token_ids" in told:
+        pairs = list(zip(told["token_ids"], told["token_logprobs"], strict=True))
+    else:
+        pairs = [(token["id"], token["logprob"]) for token in told["content"]]
+    return [int(one) for one, _ in pairs], [float(other) for _, other in pairs]

@@ -92,8 +92,8 @@ BUILT_IN = (
     Verb(name="evaluate", about="figures with intervals, by slices, beside the cheap baseline and the live model, and gates", code="modelmint.evaluation.evaluate:evaluate", version=3),
     Verb(name="judge", about="a language model rates answers, once it is shown to rate as people do", code="modelmint.evaluation.judge:judge"),
     Verb(name="harness", about="tasks of lm-evaluation-harness put to a language model, with gates", code="modelmint.evaluation.harness:harness", fingerprint="modelmint.evaluation.harness:fingerprint"),
-    Verb(name="compress", about="smaller and faster variants, measured; the cheapest that passes is chosen", code="modelmint.compression.compress:compress", version=2),
-    Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity", version=2),
+    Verb(name="compress", about="smaller and faster variants, measured; the cheapest that passes is chosen", code="modelmint.compression.compress:compress", version=3),
+    Verb(name="parity", about="replay through the real endpoint: is what is served what was trained?", code="modelmint.evaluation.parity:parity", version=3),
     Verb(name="report", about="the model card and a page to send", code="modelmint.trust.report:report", sees=("deploy",)),
     Verb(name="deploy", about="switch an endpoint to the variant", code="modelmint.serving.deploy:deploy", apply="modelmint.serving.deploy:apply"),
 )  # fmt: skip

@@ -29,7 +29,7 @@ class DeploySpec(Spec):
     """The name that callers give as `model`: 1 to 63 small letters, digits, dots and hyphens."""
 
     price: str = "0 USD"
-    """What 1,000 inputs cost the caller, e.g. "0.50 USD"; a chat that is answered is one input."""
+    """What 1,000 inputs cost the caller, e.g. "0.50 USD"; a chat that is answered, or a text that is gone on with, is one input."""
 
     @field_validator("price")
     @classmethod

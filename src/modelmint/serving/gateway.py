@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from modelmint.catalog.catalog import Catalog
 from modelmint.catalog.deployments import Revision, list_deployments, unknown_endpoint
-from modelmint.core.chat_template import Message
 from modelmint.core.errors import InputError, ModelmintError, UnavailableError
 from modelmint.core.inputs import Input
 from modelmint.core.sampling import Sampling
@@ -23,7 +22,7 @@ from modelmint.core.types import JSON
 from modelmint.serving.batching import Batcher
 from modelmint.serving.engines import Engine, Logits, open_engine
 from modelmint.serving.scribe import Answer, Scribe
-from modelmint.serving.writers import Writer, open_writer, writes
+from modelmint.serving.writers import Asked, Writer, open_writer, writes
 
 REFRESH_S = 0.25
 RETRY_S = 5.0  # a variant that does not open is tried again after this
@@ -91,7 +90,7 @@ class Gateway:
         revision = self._routes.get(endpoint) or await self._fresh(endpoint)
         lane = self._lanes[revision.variant]
         if not isinstance(lane.serves, Batcher):
-            raise _other_route(endpoint, "writes answers to chats", "/v1/chat/completions")
+            raise _other_route(endpoint, lane.serves)
         accept(lane.serves.engine.how)
         lane.num_requests += 1
         try:
@@ -105,30 +104,38 @@ class Gateway:
     async def writing(
         self,
         endpoint: str,
-        messages: Sequence[Message],
+        asked: Sequence[Asked],
         tools: str | None,
         sampling: Sampling,
         *,
         stops: Sequence[str] = (),
         deadline_s: float,
-    ) -> AsyncIterator[tuple[Revision, Answer]]:
-        """An answer to a chat by the endpoint's active revision, which is written for as long as the context lasts.
+    ) -> AsyncIterator[tuple[Revision, Sequence[Answer]]]:
+        """An answer to each chat, or how each text goes on, by the endpoint's active revision; they are written for as
+        long as the context lasts.
+
+        Args:
+            asked: at least one; all chats, or all texts.
 
         Raises:
             NotFoundError, UnavailableError: as `predict`.
-            InputError: the endpoint's model does not write.
+            InputError: the endpoint's model does not write, or not what was asked for.
             OverloadError: too many wait; as one iterates, too: the answer was not ready within `deadline_s`.
         """
         revision = self._routes.get(endpoint) or await self._fresh(endpoint)
         lane = self._lanes[revision.variant]
-        if not isinstance(lane.serves, Scribe):
-            raise _other_route(endpoint, "answers texts with labels or numbers", "/v1/predict")
-        answer = lane.serves.answer(messages, tools, sampling, stops=stops, deadline_s=deadline_s)
+        are_texts = isinstance(asked[0], str)
+        if not isinstance(lane.serves, Scribe) or (lane.serves.writer.task == "chat") == are_texts:
+            raise _other_route(endpoint, lane.serves)
+        answers: list[Answer] = []
         lane.num_requests += 1
         try:
-            yield revision, answer
+            for one in asked:
+                answers.append(lane.serves.answer(one, tools, sampling, stops=stops, deadline_s=deadline_s))
+            yield revision, answers
         finally:
-            answer.leave()
+            for answer in answers:
+                answer.leave()
             lane.num_requests -= 1
 
     async def refresh(self) -> None:
@@ -209,7 +216,13 @@ class Gateway:
                 log.warning("the deployments could not be read; serving goes on as before: %s", error)
 
 
-def _other_route(endpoint: str, what: str, route: str) -> InputError:
+def _other_route(endpoint: str, serves: Batcher | Scribe) -> InputError:
+    if isinstance(serves, Batcher):
+        what, route = "answers texts with labels or numbers", "/v1/predict"
+    elif serves.writer.task == "chat":
+        what, route = "writes answers to chats", "/v1/chat/completions"
+    else:
+        what, route = "goes on with texts", "/v1/completions"
     return InputError(
         f"model: {endpoint} {what}", parameter="model", remedy=f"Ask it by POST {route}, or name another endpoint."
     )

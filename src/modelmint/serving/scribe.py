@@ -8,12 +8,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 
-from modelmint.core.chat_template import Message
 from modelmint.core.errors import OverloadError, UnavailableError
 from modelmint.core.sampling import Sampling
-from modelmint.serving.writers import Finish, Writer, Writing
+from modelmint.core.types import JSON
+from modelmint.serving.writers import Asked, Finish, Writer, Writing
 
 MAX_ACTIVE = 8  # answers under way: each holds the memory of its own tokens
 MAX_WAITING = 64
@@ -34,14 +33,14 @@ class Scribe:
 
     def answer(
         self,
-        messages: Sequence[Message],
+        asked: Asked,
         tools: str | None,
         sampling: Sampling,
         *,
         stops: Sequence[str] = (),
         deadline_s: float,
     ) -> "Answer":
-        """The answer to a chat, which is written from now on; iterate over its pieces, and `Answer.leave` in the end.
+        """The answer to a chat, or how a text goes on, which is written from now on; iterate over its pieces, and `Answer.leave` in the end.
 
         Raises:
             OverloadError: too many wait.
@@ -49,14 +48,14 @@ class Scribe:
         self._waiting = deque(each for each in self._waiting if not each.is_left)
         if len(self._waiting) >= self._max_waiting:
             raise OverloadError(
-                f"messages: {len(self._waiting)} chats wait for this model, and at most {self._max_waiting} may",
-                parameter="messages",
+                f"model: {len(self._waiting)} answers wait for it, and at most {self._max_waiting} may",
+                parameter="model",
                 remedy="Send it again after the seconds of Retry-After.",
             )
-        asked = Answer(messages, tools, sampling, stops, deadline_s)
-        self._waiting.append(asked)
+        answer = Answer(asked, tools, sampling, stops, deadline_s)
+        self._waiting.append(answer)
         self._wake.set()
-        return asked
+        return answer
 
     async def close(self) -> None:
         """End the thread when its turn is done; answers under way end with an `UnavailableError`."""
@@ -64,7 +63,7 @@ class Scribe:
         with suppress(asyncio.CancelledError):
             await self._worker
         for each in (*self._active, *self._waiting):
-            each.tell(UnavailableError("messages: the server ends", parameter="messages", remedy="Send it again."))
+            each.tell(UnavailableError("model: the server ends", parameter="model", remedy="Send it again."))
         await asyncio.to_thread(self._thread.shutdown)
 
     async def _work(self) -> None:
@@ -93,13 +92,13 @@ class Answer:
 
     def __init__(
         self,
-        messages: Sequence[Message],
+        asked: Asked,
         tools: str | None,
         sampling: Sampling,
         stops: Sequence[str],
         deadline_s: float,
     ) -> None:
-        self.messages, self.tools, self.sampling = messages, tools, sampling
+        self.asked, self.tools, self.sampling = asked, tools, sampling
         self.told: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
         self.writing: Writing | None = None
         self.is_left = self.is_done = False
@@ -119,8 +118,8 @@ class Answer:
                 piece = await self.told.get()
         except TimeoutError as error:
             raise OverloadError(
-                f"messages: the answer was not ready within {self._deadline_s:g} s",
-                parameter="messages",
+                f"max_tokens: the answer was not ready within {self._deadline_s:g} s",
+                parameter="max_tokens",
                 remedy="Send it again after the seconds of Retry-After, with fewer max_tokens.",
             ) from error
         if isinstance(piece, BaseException):
@@ -153,11 +152,17 @@ class Answer:
     def num_written_tokens(self) -> int:
         return len(self.writing.ids) if self.writing else 0
 
+    @property
+    def tokens(self) -> list[JSON]:
+        """``{"token", "id", "logprob"}`` of each that was written."""
+        writing = self.writing
+        told = zip(writing.tokens, writing.ids, writing.logprobs, strict=True) if writing else ()
+        return [{"token": token, "id": token_id, "logprob": round(logprob, 6)} for token, token_id, logprob in told]
+
     def write(self, writer: Writer) -> None:
         """On the writer's thread: a few tokens more."""
         if self.writing is None:
-            ids, num_new = writer.prompt(self.messages, self.tools, max_new_tokens=self.sampling.max_new_tokens)
-            self.writing = writer.begin(ids, replace(self.sampling, max_new_tokens=num_new))
+            self.writing = writer.start(self.asked, self.tools, self.sampling)
         for _ in range(STEPS):
             if not self.writing.step():
                 self._finish = self.writing.finish

@@ -4,7 +4,8 @@ Shapes: t tokens, v tokens of the vocabulary.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmint.core.chat_template import Message, chat_template, prompt_ids, room_for
+from modelmint.core.continuing import Part, continued, parts, prompt_of
 from modelmint.core.errors import InputError, IntegrityError, UnavailableError
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
@@ -24,15 +26,24 @@ Floats: TypeAlias = NDArray[np.float64]
 Followed: TypeAlias = tuple[Floats, NDArray[np.int64], Floats]
 """Of given tokens their log-probabilities, the likeliest tokens in their places, and the log-probabilities of those."""
 Finish: TypeAlias = Literal["stop", "length"]
+Asked: TypeAlias = Sequence[Message] | str
+"""A chat up to where the assistant speaks, or a text to go on with."""
+MAX_HELD_NUMBERS = 1 << 24
+"""Of logits that are looked at together."""
 
 
 class Writer:
-    """A chat model that is ready to answer. One thread at a time may call it and its `Writing`s."""
+    """A model that is ready to answer chats, or to go on with texts. One thread at a time may call it and its `Writing`s.
+
+    `task` says which of the two.
+    """
 
     def __init__(self, folder: Path, num_threads: int) -> None:
         about = _json(folder / "modelmint.json")
+        self.task = str(about.get("task", "chat"))
         self.max_tokens = int(about["max_tokens"])
-        self.stop_ids = frozenset(int(one) for one in about["stop_ids"])
+        self._stops = [int(one) for one in about["stop_ids"]]
+        self.stop_ids = frozenset(self._stops)
         self.positions = int(_json(folder / "genai_config.json")["model"]["context_length"])
         self._template, self._tokenizer = chat_template(folder), _tokenizer(folder)
         self._library = _library()
@@ -51,9 +62,30 @@ class Writer:
         room, num_new = room_for(max_new_tokens, max_tokens=self.max_tokens, positions=self.positions)
         return prompt_ids(self._template, self._tokenizer, messages, tools, limit=room), num_new
 
+    def text_prompt(self, text: str) -> list[int]:
+        """Token ids of a text to go on with, as in training; at least one."""
+        return prompt_of(self._tokenizer, text, self._stops)
+
+    def start(self, asked: Asked, tools: str | None, sampling: Sampling) -> "Writing":
+        """Read a chat or a text, whichever it is, and begin its answer (`begin`).
+
+        Raises:
+            DataError: the model's template refuses the chat.
+        """
+        if isinstance(asked, str):
+            return self.begin(self.text_prompt(asked), sampling)
+        ids, num_new = self.prompt(asked, tools, max_new_tokens=sampling.max_new_tokens)
+        return self.begin(ids, replace(sampling, max_new_tokens=num_new))
+
     def begin(self, ids: Sequence[int], sampling: Sampling) -> "Writing":
         """Read a prompt of at least one token; its answer is then written by `Writing.step`."""
-        return Writing(self, self._generator(ids, len(ids) + sampling.max_new_tokens), ids, sampling)
+        return Writing(self, ids, sampling)
+
+    def parts(self, num_prompt: int, num_new: int) -> Iterator[Part]:
+        """The new tokens in parts: of a text as `core.continuing` says, of a chat all at once."""
+        if self.task == "chat":
+            return iter([Part(start=num_prompt, end=num_prompt + num_new, num_read=num_prompt)])
+        return parts(num_prompt, num_new, self.max_tokens)
 
     def follow(self, ids: Sequence[int], places: Sequence[int]) -> Followed:
         """What the model holds of given tokens.
@@ -65,28 +97,34 @@ class Writer:
             See `Followed`; each of shape (len(places),).
         """
         held, best, most = [], [], []
-        generator, at = self._generator(ids[: places[0]], len(ids)), places[0]
-        for place in places:
-            if place > at:
-                generator.append_tokens(np.asarray(ids[at:place], np.int32))
-                at = place
-            logits_v = _logits_v(generator)
-            total = _log_sum(logits_v)
-            best.append(int(logits_v.argmax()))
-            held.append(float(logits_v[ids[place]]) - total)
-            most.append(float(logits_v.max()) - total)
+        wanted, begun = set(places), 0
+        generator, size = self.generator(ids[:1], len(ids)), 1
+        while begun < places[-1]:
+            for at, logits_v in enumerate(_all_logits_tv(generator), begun + 1):
+                if at in wanted:
+                    total = _log_sum(logits_v)
+                    best.append(int(logits_v.argmax()))
+                    held.append(float(logits_v[ids[at]]) - total)
+                    most.append(float(logits_v.max()) - total)
+                size = max(1, MAX_HELD_NUMBERS // len(logits_v))
+                begun = at
+            if begun < places[-1]:
+                generator.append_tokens(np.asarray(ids[begun : min(begun + size, places[-1])], np.int32))
         return np.asarray(held, np.float64), np.asarray(best, np.int64), np.asarray(most, np.float64)
 
-    def text(self, ids: Sequence[int]) -> str:
-        """What tokens say, without marks."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
+    def text(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
+        """What new tokens say behind a prompt, without marks."""
+        if self.task == "chat":
+            text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+            return text
+        return continued(self._tokenizer, prompt, ids)
 
     def token(self, token_id: int) -> str:
         """One token as it stands in the vocabulary."""
         return self._tokenizer.id_to_token(token_id) or ""
 
-    def _generator(self, ids: Sequence[int], num_tokens: int) -> Any:
+    def generator(self, ids: Sequence[int], num_tokens: int) -> Any:
+        """The library's own, with these tokens read, for so many in all."""
         settings = self._library.GeneratorParams(self._model)
         settings.set_search_options(max_length=min(num_tokens + 1, self.positions), do_sample=False)
         generator = self._library.Generator(self._model, settings)
@@ -104,12 +142,14 @@ class Writing:
     """One answer under way: token ids without the one that ended it, and the log-probability of each as the model held
     it before any drawing."""
 
-    def __init__(self, writer: Writer, generator: Any, prompt: Sequence[int], sampling: Sampling) -> None:
+    def __init__(self, writer: Writer, prompt: Sequence[int], sampling: Sampling) -> None:
         self.num_prompt_tokens = len(prompt)
         self.ids: list[int] = []
         self.logprobs: list[float] = []
         self.finish: Finish | None = None
-        self._writer, self._generator, self._sampling = writer, generator, sampling
+        self._writer, self._prompt, self._sampling = writer, list(prompt), sampling
+        self._parts = writer.parts(len(prompt), sampling.max_new_tokens)
+        self._read_anew()
         self._dice = np.random.default_rng([sampling.seed, *prompt]) if sampling.temperature > 0 else None
 
     def step(self) -> bool:
@@ -127,14 +167,24 @@ class Writing:
             return False
         self.logprobs.append(float(logits_v[token_id] - _log_sum(logits_v)))
         self.ids.append(token_id)
-        if len(self.ids) < self._sampling.max_new_tokens:
+        num_tokens = len(self._prompt) + len(self.ids)
+        if num_tokens < self._part.end:
             self._generator.append_tokens(np.asarray([token_id], np.int32))
+        elif len(self.ids) < self._sampling.max_new_tokens:
+            self._read_anew()
         return True
+
+    def _read_anew(self) -> None:
+        """What the next part goes on from."""
+        self._part = next(self._parts)
+        row = [*self._prompt, *self.ids]
+        read = row[self._part.first :]
+        self._generator = self._writer.generator(read, len(read) + self._part.end - self._part.start)
 
     @property
     def text(self) -> str:
         """What was written so far."""
-        return self._writer.text(self.ids)
+        return self._writer.text(self._prompt, self.ids)
 
     @property
     def tokens(self) -> list[str]:
@@ -193,6 +243,12 @@ def _drawn(logits_v: Floats, sampling: Sampling, dice: np.random.Generator) -> i
 def _logits_v(generator: Any) -> Floats:
     logits_v: Floats = np.asarray(generator.get_logits(), np.float64)[0, -1]
     return logits_v
+
+
+def _all_logits_tv(generator: Any) -> Floats:
+    """Of every token that was read last."""
+    logits_tv: Floats = np.asarray(generator.get_output("logits"), np.float64)[0]
+    return logits_tv
 
 
 def _log_sum(logits_v: Floats) -> float:

@@ -98,14 +98,6 @@ def open_whole(folder: Path) -> Any:
     return tokenizer
 
 
-def around(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that the tokenizer puts before and after a text."""
-    ids = tokenizer.encode("a").ids
-    inside = tokenizer.encode("a", add_special_tokens=False).ids
-    at = next((at for at in range(len(ids)) if ids[at : at + len(inside)] == inside), 0)
-    return ids[:at], ids[at + len(inside) :]
-
-
 def shuffled(num: int, seed: int, epoch: int) -> tuple[list[int], int]:
     """The numbers below `num` in an order, and a large number, that (seed, epoch) alone decide."""
     digest = hashlib.sha256(f"{seed}/{epoch}".encode()).digest()

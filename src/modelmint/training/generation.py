@@ -1,6 +1,7 @@
 """Texts that a causal language model goes on with, several at once as each alone. Imports PyTorch.
 
-Shapes: b rows of a batch, t tokens so far, v tokens of the vocabulary.
+Shapes: b rows of a batch, t tokens so far, v tokens of the vocabulary, p places of
+given tokens.
 """
 
 import hashlib
@@ -92,6 +93,23 @@ def _batch(
             stopping_criteria=[_Ended(longest, ended)] if ended is not None else [],
         )
     return [_until_stop(row[longest:], stop_ids) for row in whole_bt.tolist()]
+
+
+def follow(model: Any, ids: Sequence[int], places: Sequence[int]) -> tuple[Any, Any, Any]:
+    """What a `CausalModel` holds of given tokens, as `serving.writers.Writer.follow`: NumPy arrays (len(places),) of
+    their log-probabilities, of the likeliest token in the place of each, and of the log-probabilities of those.
+
+    Args:
+        places: where the tokens stand in `ids`, from 1 on.
+    """
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        logits_tv = model(input_ids=torch.tensor([list(ids)], device=device))[0].float()
+    logits_pv = logits_tv[torch.tensor(places, device=device) - 1]
+    said_p1 = torch.tensor([ids[place] for place in places], device=device)[:, None]
+    most_p, best_p = logits_pv.log_softmax(1).max(1)
+    held_p = logits_pv.log_softmax(1).gather(1, said_p1)[:, 0]
+    return held_p.double().cpu().numpy(), best_p.cpu().numpy(), most_p.double().cpu().numpy()
 
 
 class _Ended:

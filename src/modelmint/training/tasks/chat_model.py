@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from modelmint.core.chat_template import room_for
+from modelmint.core.continuing import around
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
-from modelmint.training.corpus import around
-from modelmint.training.generation import generate
+from modelmint.training.generation import follow, generate
 from modelmint.training.tasks.by_tokens import ByTokens
 from modelmint.training.tasks.causal_learner import losses_of
 from modelmint.training.tasks.chat_rows import ChatTokens, LossOn, TaughtRow
@@ -77,15 +77,7 @@ class ChatModel:
     def follow(self, ids: Sequence[int], places: Sequence[int]) -> tuple[Any, Any, Any]:
         """What the model holds of given tokens, as `serving.writers.Writer.follow`: NumPy arrays (len(places),) of
         their log-probabilities, of the likeliest token in the place of each, and of the log-probabilities of those."""
-        device = next(self._model.parameters()).device
-        with torch.no_grad():
-            logits_tv = self._model(input_ids=torch.tensor([list(ids)], device=device))[0].float()
-        before_p = torch.tensor(places, device=device) - 1
-        logits_pv = logits_tv[before_p]
-        said_p1 = torch.tensor([ids[place] for place in places], device=device)[:, None]
-        most_p, best_p = logits_pv.log_softmax(1).max(1)
-        held_p = logits_pv.log_softmax(1).gather(1, said_p1)[:, 0]
-        return held_p.double().cpu().numpy(), best_p.cpu().numpy(), most_p.double().cpu().numpy()
+        return follow(self._model, ids, places)
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: str | None, *, max_new_tokens: int) -> list[int]:
         """Token ids of a chat up to where the assistant speaks, as `answer` reads it."""

@@ -1,6 +1,6 @@
 """A trained language model as the reference: it goes on with texts, and tells how surprised it is by them. Imports PyTorch."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from modelmint.core.continuing import borders, continued, fill_id, parts, prompt_of
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 from modelmint.training.causal import CausalModel, load_causal
 from modelmint.training.corpus import Corpus, open_whole
-from modelmint.training.generation import generate
+from modelmint.training.generation import follow, generate
 from modelmint.training.tasks.by_tokens import ByTokens
 from modelmint.training.tasks.table import read_about
-from modelmint.training.tasks.text_generation import Pieces, borders, piece_losses
+from modelmint.training.tasks.text_generation import Pieces, piece_losses
 
 SCORED_TEXTS = 256  # at once
 
@@ -67,15 +68,14 @@ class LanguageModel:
         back than `max_tokens` is no longer read.
         """
         sampling = sampling or Sampling()
-        encoded = self._tokenizer.encode_batch(list(prompts), add_special_tokens=False)
-        rows = [[*self._start, *one.ids] or [self._fill] for one in encoded]
+        rows = [self.text_prompt(text) for text in prompts]
         lengths, open_rows = [len(row) for row in rows], list(range(len(rows)))
-        for part in _parts(sampling, max(1, self.max_tokens // 2)):
-            read = [rows[at][-max(1, self.max_tokens - part.max_new_tokens) :] for at in open_rows]
+        for part in parts(0, sampling.max_new_tokens, self.max_tokens):
+            num_new, least = part.end - part.start, sampling.min_new_tokens - part.start
             found = generate(
                 self._model.encoder,
-                read,
-                part,
+                [rows[at][-part.num_read :] for at in open_rows],
+                replace(sampling, max_new_tokens=num_new, min_new_tokens=max(0, min(num_new, least))),
                 stop_ids=self.stop_ids,
                 pad_id=self._fill,
                 batch_size=batch_size,
@@ -86,11 +86,29 @@ class LanguageModel:
             open_rows = [at for at, one in zip(open_rows, found, strict=True) if not one.stopped]
         return [
             {
-                "text": self._tokenizer.decode(row[lengths[at] :]),
+                "text": continued(self._tokenizer, row[:length], row[length:]),
                 "finish": "length" if at in open_rows else "stop",
             }
-            for at, row in enumerate(rows)
+            for at, (row, length) in enumerate(zip(rows, lengths, strict=True))
         ]
+
+    def text_prompt(self, text: str) -> list[int]:
+        """Token ids of a text to go on with, at least one."""
+        return prompt_of(self._tokenizer, text, self.stop_ids)
+
+    def follow(self, ids: Sequence[int], places: Sequence[int]) -> tuple[Any, Any, Any]:
+        """What the model holds of given tokens, as `serving.writers.Writer.follow`."""
+        return follow(self._model, ids, places)
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Texts with what begins and ends them, in the pieces in which `score` reads them; empty texts have none.
+
+        Each token of a piece but the first is predicted, so that pieces of a text share one.
+        """
+        corpus = Corpus.of(texts, self._tokenizer, before=self._start, after=self._end)
+        cut = Pieces.of(corpus, self.max_tokens, joined=False)
+        spans = zip(cut.firsts.tolist(), cut.lengths.tolist(), strict=True)
+        return [corpus.ids_n[first : first + length + 1].tolist() for first, length in spans]
 
     def predict(
         self, rows: Mapping[str, Sequence[Any]], say: Callable[[int, int, str], None] | None = None
@@ -111,13 +129,7 @@ class LanguageModel:
 
     @property
     def _fill(self) -> int:
-        return self.stop_ids[0] if self.stop_ids else 0
-
-
-def _parts(sampling: Sampling, size: int) -> Iterator[Sampling]:
-    """The new tokens in parts of at most `size`."""
-    for start in range(0, sampling.max_new_tokens, size):
-        yield replace(sampling, max_new_tokens=min(size, sampling.max_new_tokens - start))
+        return fill_id(self.stop_ids)
 
 
 def load_language_model(folder: Path) -> LanguageModel:

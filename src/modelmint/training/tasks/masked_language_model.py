@@ -20,11 +20,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelmint.core.continuing import around
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Dataset
 from modelmint.training.batches import bucketed_batches
-from modelmint.training.corpus import Corpus, Places, around, check_texts, open_whole, texts_of
+from modelmint.training.corpus import Corpus, Places, check_texts, open_whole, texts_of
 from modelmint.training.dice import uniform
 from modelmint.training.encoders import copy_tokenizer
 from modelmint.training.learner import BUCKET_BATCHES, Batch, Learner, Score, Setting

@@ -9,19 +9,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelmint.core.continuing import borders, fill_id
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.spec import Spec
 from modelmint.core.types import JSON, Dataset
 from modelmint.training.batches import bucketed_batches
 from modelmint.training.causal import CausalModel, check_causal, end_ids, load_causal, save_causal
-from modelmint.training.corpus import Corpus, Places, around, check_texts, open_whole, shuffled, texts_of
+from modelmint.training.corpus import Corpus, Places, check_texts, open_whole, shuffled, texts_of
 from modelmint.training.encoders import copy_tokenizer
 from modelmint.training.learner import BUCKET_BATCHES, Batch, Learner, Score, Setting
 from modelmint.training.methods.tune import tuned
@@ -128,7 +129,7 @@ class TextGeneration(Learner[Pieces]):
 
     @property
     def _fill(self) -> int:
-        return self.stop_ids[0] if self.stop_ids else 0
+        return fill_id(self.stop_ids)
 
     def num_tokens(self, batch: Batch) -> tuple[int, int]:
         return int((batch["labels"] != NOT_PREDICTED).sum()), batch["labels"].numel()
@@ -178,13 +179,6 @@ class TextGeneration(Learner[Pieces]):
             "num_validation_tokens": int(self.validation.lengths.sum()),
             "vocabulary_size": self.tokenizer.get_vocab_size(),
         }
-
-
-def borders(tokenizer: Any, stop_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The tokens that a text begins with and ends with: where nothing begins it, the end of the text before."""
-    before, after = around(tokenizer)
-    end = after or list(stop_ids[:1])
-    return before or end, end
 
 
 def taken(pieces: Pieces, rows: Places, fill: int, device: torch.device) -> Batch:
