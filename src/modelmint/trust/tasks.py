@@ -73,7 +73,7 @@ TASKS: dict[str, OfTask] = {
     "audio-classification": OfTask(
         thing="recording", chinese="录音", **LABEL, hub="audio-classification", title=("Classifier of recordings", "音频分类器"),
         does=("Gives a recording a label.", "为录音给出标签。"), call=Call(body={"input": {"audio": "BASE64"}})),
-    "text-generation": OfTask(**TEXT, hub="text-generation", title=("Language model", "语言模型"), does=("Goes on writing a text.", "续写文本。")),
+    "text-generation": OfTask(**TEXT, hub="text-generation", title=("Language model", "语言模型"), does=("Goes on writing a text.", "续写文本。"), call=Call(route="/v1/completions", body={"prompt": "…"}, each='reply.json()["choices"]', shown='one["text"]')),
     "masked-language-model": OfTask(**TEXT, hub="fill-mask", title=("Masked language model", "掩码语言模型"), does=("Fills words that are hidden.", "填补被遮住的词。")),
     "chat": OfTask(thing="chat", chinese="对话", hub="text-generation", title=("Chat model", "对话模型"), does=("Answers in a chat.", "在对话中作答。"), call=CHAT),
     "preference": OfTask(
@@ -82,10 +82,12 @@ TASKS: dict[str, OfTask] = {
     "text2text-generation": OfTask(**TEXT, hub="text2text-generation", title=("Model that writes a text from a text", "文本到文本模型"), does=("Writes a text from a text.", "由文本生成文本。")),
     "text-embedding": OfTask(
         **TEXT, hub="sentence-similarity", title=("Embedding model", "文本向量模型"),
-        does=("Turns a text into a vector; texts that mean the same are near.", "将文本转为向量，含义相近的文本距离更近。")),
+        does=("Turns a text into a vector; texts that mean the same are near.", "将文本转为向量，含义相近的文本距离更近。"),
+        call=Call(route="/v1/embeddings", each='reply.json()["data"]', shown='one["embedding"]')),
     "text-reranking": OfTask(
         thing="list", chinese="查询", hub="text-ranking", title=("Reranker", "重排序模型"),
-        does=("Says how well a document answers a query.", "给出文档与查询的匹配程度。")),
+        does=("Says how well a document answers a query.", "给出文档与查询的匹配程度。"),
+        call=Call(route="/v1/rerank", body={"query": "…", "documents": ["…", "…"]}, each='reply.json()["results"]', shown='one["index"], one["relevance_score"]')),
     "recommendation": OfTask(
         thing="user", chinese="用户", title=("Recommender", "推荐模型"), does=("Says what a user takes next.", "预测用户接下来的选择。"),
         call=Call(body={"input": {"items": ["…", "…"]}}, shown='one["items"][0]["item"], one["items"][0]["score"]')),
