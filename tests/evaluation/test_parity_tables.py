@@ -128,8 +128,9 @@ def test_a_planted_fault_shows_in_the_answers_alone(judge: Judge, way: str, plan
 
 
 def test_a_number_in_another_unit_is_refused(judge: Judge) -> None:
-    refused = judge("network", _wrong_spread, number=True)["refused"]
-    assert any("answers of modelmint.json" in reason for reason in refused)
+    facts = judge("network", _wrong_spread, number=True)
+    assert any("answers of modelmint.json" in reason for reason in facts["refused"])
+    assert "agreement" in {gate["name"] for gate in facts["gates"] if not gate["passed"]}
 
 
 def _trained(ctx: StageContext, desk: StagingDesk, task: str, way: str, *, seed: int) -> Model:
