@@ -28,6 +28,7 @@ ROUTES = [
     ("GET", "/v1/runs/{run}"),
     ("GET", "/v1/usage"),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
     ("POST", "/v1/datasets/{identifier}/advice"),
     ("POST", "/v1/deployments/{endpoint}/improve"),
     ("POST", "/v1/deployments/{endpoint}/rollback"),
@@ -180,7 +181,15 @@ def _all(routes: Any) -> list[tuple[str, str]]:
 
 
 def _scope(method: str, path: str) -> str:
-    if path in {"/v1/predict", "/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/v1/models", "/openapi.json"}:
+    if path in {
+        "/v1/predict",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/rerank",
+        "/v1/models",
+        "/openapi.json",
+    }:
         return "predict"
     if path.endswith("/override"):
         return "override"

@@ -54,6 +54,8 @@ class Apart:
     0 or 1."""
     weight_n: Floats
     """How much each counts: of the pairs of a list, together, as much as one text."""
+    words_n: Floats | None = None
+    """Of tags the mean over the words of a row, of which `drift_n` is the largest: long rows would be far apart."""
 
     @property
     def agreement(self) -> float:
@@ -61,7 +63,8 @@ class Apart:
 
     @property
     def mean_drift(self) -> float:
-        return float(np.nanmean(self.drift_n)) if np.isfinite(self.drift_n).any() else 0.0
+        drift_n = self.drift_n if self.words_n is None else self.words_n
+        return float(np.nanmean(drift_n)) if np.isfinite(drift_n).any() else 0.0
 
     @property
     def max_drift(self) -> float:
@@ -71,7 +74,11 @@ class Apart:
         """Of some of the texts."""
         at = list(chosen)
         return Apart(
-            same_n=self.same_n[at], drift_n=self.drift_n[at], alike_n=self.alike_n[at], weight_n=self.weight_n[at]
+            same_n=self.same_n[at],
+            drift_n=self.drift_n[at],
+            alike_n=self.alike_n[at],
+            weight_n=self.weight_n[at],
+            words_n=None if self.words_n is None else self.words_n[at],
         )
 
 
@@ -185,13 +192,15 @@ def apart(one: Side, other: Side, how: JSON, *, undecided_from: int | None = Non
         if how["by"] == "softmax" and undecided_from is not None:
             same_n[undecided_from:] |= _undecided(one, other, known_n)[undecided_from:]
     same_n &= answered_n
-    alike_n = same_n.astype(np.float64)
+    alike_n, words_n = same_n.astype(np.float64), None
     if how["by"] == "ranking":
         alike_n = np.asarray([shared(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
         same_n = answered_n & (alike_n == 1.0)
     if how["by"] == "tags":
         alike_n = np.asarray([alike(mine, theirs) for mine, theirs in zip(one.names, other.names, strict=True)])
-    return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n, weight_n=weight_n)
+        num_words_n = np.isfinite(moved_nl).sum(axis=1)
+        words_n = np.where(known_n, np.nansum(moved_nl, axis=1) / np.maximum(num_words_n, 1), drift_n)
+    return Apart(same_n=same_n, drift_n=drift_n, alike_n=alike_n, weight_n=weight_n, words_n=words_n)
 
 
 def _apart_vectors(one: Side, other: Side, num_rows: int | None) -> Apart:
