@@ -22,6 +22,7 @@ from modelmint.core.types import JSON, Model
 from modelmint.evaluation.adversarial import TOO_LONG
 from modelmint.evaluation.odd_histories import odd_histories
 from modelmint.evaluation.parity import ParityInputs, ParitySpec, parity
+from modelmint.evaluation.rows import Rows
 from modelmint.serving.engines import answers, open_engine
 from tests.training.tasks.made import fit, rows_of
 from tests.training.tasks.test_recommendation import walks
@@ -115,6 +116,17 @@ def test_a_model_without_histories_says_what_is_needed(
     test = rows_of(desk, "test", "recommendation", walks(11, 12))
     with pytest.raises(InputError, match="must keep histories, by which users of the test rows"):
         parity(ParitySpec(), ParityInputs(model=trained, variant=trained, test=test), context)
+
+
+@pytest.mark.parametrize(("role", "when"), [("validation", 10), ("test", 11)])
+def test_a_row_is_asked_with_what_stood_before_it(
+    desk: StagingDesk, recommender: Callable[..., Model], role: str, when: int
+) -> None:
+    rows = Rows.read(
+        rows_of(desk, role, "recommendation", walks(when, when + 1)), "recommendation", role, model=recommender()
+    )
+    assert rows.columns["items"][3] == [f"i{(3 + time) % 24:02}" for time in range(when)]
+    assert rows.truth[3] == f"i{(3 + when) % 24:02}"
 
 
 def test_odd_histories_are_of_every_kind_and_one_is_too_long() -> None:
