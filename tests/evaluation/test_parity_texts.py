@@ -65,7 +65,12 @@ FAULTS: dict[str, tuple[str, Callable[[Path], None], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+QUICK = ("another tokenizer", "a text cut short")
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow, id=one) for one in FAULTS]
+)
 def test_a_planted_fault_is_refused(judge: Judge, fault: str) -> None:
     name, plant, said = FAULTS[fault]
     assert said in " ".join(judge(name, plant)["refused"])
