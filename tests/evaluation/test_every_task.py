@@ -8,7 +8,7 @@ import pytest
 from modelmint.core.forms import FORMS
 from modelmint.evaluation.answers import Answered, measured
 from modelmint.evaluation.comparison import paired
-from modelmint.evaluation.slices import sliced
+from modelmint.evaluation.slicing.slices import sliced
 
 NUM = 120
 RIGHT = {

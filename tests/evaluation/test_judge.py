@@ -16,8 +16,8 @@ from modelmint.catalog.drafts import StagingDesk
 from modelmint.core.errors import AuthError, DataError, InputError
 from modelmint.core.stage import StageContext
 from modelmint.core.tables import read
-from modelmint.evaluation.agreement import agreement, corrected
 from modelmint.evaluation.judge import JudgeInputs, JudgeOutputs, JudgeSpec, judge
+from modelmint.evaluation.judging.agreement import agreement, corrected
 from tests.chat_server import says, serving
 
 RUBRIC = "A good answer says what was asked in full sentences."

@@ -19,9 +19,9 @@ from modelmint.core.inputs import MAX_TAKEN, fits
 from modelmint.core.items import MAX_WANTED
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Model
-from modelmint.evaluation.adversarial import TOO_LONG
-from modelmint.evaluation.odd_histories import odd_histories
 from modelmint.evaluation.parity import ParityInputs, ParitySpec, parity
+from modelmint.evaluation.proof.adversarial import TOO_LONG
+from modelmint.evaluation.proof.odd_histories import odd_histories
 from modelmint.evaluation.rows import Rows
 from modelmint.serving.engines import answers, open_engine
 from tests.training.tasks.made import fit, rows_of

@@ -6,9 +6,9 @@ import pytest
 
 from modelmint.evaluation.answers import Answered
 from modelmint.evaluation.comparison import beside_live, live_gates, paired
-from modelmint.evaluation.fairness import fairness
 from modelmint.evaluation.gates import parse
-from modelmint.evaluation.slices import sliced
+from modelmint.evaluation.slicing.fairness import fairness
+from modelmint.evaluation.slicing.slices import sliced
 from modelmint.evaluation.speed import Speed
 from modelmint.evaluation.verdicts import Evidence, verdicts
 

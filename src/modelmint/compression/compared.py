@@ -16,7 +16,7 @@ from modelmint.core.stage import StageContext
 from modelmint.core.types import Model
 from modelmint.evaluation import rows
 from modelmint.evaluation.metrics.classification import accuracy
-from modelmint.evaluation.sides import alike, shared
+from modelmint.evaluation.proof.sides import alike, shared
 from modelmint.evaluation.significance import Figure
 from modelmint.serving.engines import answers, open_engine, stacked
 from modelmint.training.tasks import TASKS, open_model

@@ -19,12 +19,12 @@ from modelmint.core.figures import is_lower_better
 from modelmint.core.forms import Form, form_of
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model
-from modelmint.evaluation.groups import texts_of
 from modelmint.evaluation.metrics.classification import measure_answers
 from modelmint.evaluation.metrics.probabilities import Chances, measure_chances
 from modelmint.evaluation.predict import Predictions, opened, predict
 from modelmint.evaluation.rows import Rows
 from modelmint.evaluation.significance import Figure, Floats
+from modelmint.evaluation.slicing.groups import texts_of
 from modelmint.evaluation.sums import Mask, Sums, adding
 from modelmint.training.tasks import TASKS, open_model, read_about
 

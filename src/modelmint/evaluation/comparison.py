@@ -19,7 +19,7 @@ from modelmint.evaluation.gates import Beside
 from modelmint.evaluation.metrics.classification import compare
 from modelmint.evaluation.metrics.tables import auc_difference
 from modelmint.evaluation.significance import CONFIDENCE, NUM_RESAMPLES, Figure, Floats, keeping, mcnemar
-from modelmint.evaluation.slices import sliced_rows
+from modelmint.evaluation.slicing.slices import sliced_rows
 from modelmint.evaluation.sums import Mask, Sums, holm, p_of
 
 MCNEMAR, BOOTSTRAP, DELONG = "McNemar's exact test", "paired bootstrap", "DeLong's test"

@@ -16,13 +16,13 @@ from modelmint.evaluation.baselines.beside import Beside, beside
 from modelmint.evaluation.baselines.cheap import Asked
 from modelmint.evaluation.baselines.choices import Choice
 from modelmint.evaluation.comparison import beside_live, live_gates
-from modelmint.evaluation.fairness import fairness
 from modelmint.evaluation.gates import Gate, parse
 from modelmint.evaluation.leaks import leaks
 from modelmint.evaluation.metrics.classification import calibration, confusions, heat, per_class
 from modelmint.evaluation.metrics.labels import per_label
-from modelmint.evaluation.page import evaluation_page, pictures
-from modelmint.evaluation.slices import sliced
+from modelmint.evaluation.pages.page import evaluation_page, pictures
+from modelmint.evaluation.slicing.fairness import fairness
+from modelmint.evaluation.slicing.slices import sliced
 from modelmint.evaluation.speed import Speed, measure_speed, size_mb
 from modelmint.evaluation.verdicts import Evidence, verdicts
 

@@ -16,9 +16,9 @@ from modelmint.core.gates import Verdict, holds, refusals
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Report
 from modelmint.core.web.chat import Chat, ChatEndpoint
-from modelmint.evaluation.agreement import agreement, by_length, corrected, mean_rating
-from modelmint.evaluation.judge_page import judge_page
-from modelmint.evaluation.rated_rows import People, answers_of, rated_by_people
+from modelmint.evaluation.judging.agreement import agreement, by_length, corrected, mean_rating
+from modelmint.evaluation.judging.judge_page import judge_page
+from modelmint.evaluation.judging.rated_rows import People, answers_of, rated_by_people
 
 MOST_UNREADABLE = 0.05
 """A judge that does not answer as it is asked to on more rows than this share is none."""

@@ -30,19 +30,17 @@ from modelmint.core.items import Catalogue
 from modelmint.core.spec import Spec
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, Endpoint, StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
-from modelmint.evaluation.adversarial import Odd, adversarial, in_place
-from modelmint.evaluation.exact import compare_exactly
-from modelmint.evaluation.odd_files import odd_files
-from modelmint.evaluation.odd_histories import odd_histories
-from modelmint.evaluation.odd_rows import odd_rows
-from modelmint.evaluation.parity_chats import parity_of_chats
-from modelmint.evaluation.parity_facts import Compared, Limits, facts_of, measured_of
-from modelmint.evaluation.parity_page import parity_page
-from modelmint.evaluation.ports import port_of
-from modelmint.evaluation.replay import ALONE, SIZES, Replay, replay
-from modelmint.evaluation.rows import Rows
-from modelmint.evaluation.search_rows import RERANKING, SEARCHES, SearchRows
-from modelmint.evaluation.sides import (
+from modelmint.evaluation.proof.adversarial import Odd, adversarial, in_place
+from modelmint.evaluation.proof.exact import compare_exactly
+from modelmint.evaluation.proof.odd_files import odd_files
+from modelmint.evaluation.proof.odd_histories import odd_histories
+from modelmint.evaluation.proof.odd_rows import odd_rows
+from modelmint.evaluation.proof.parity_chats import parity_of_chats
+from modelmint.evaluation.proof.parity_facts import Compared, Limits, facts_of, measured_of
+from modelmint.evaluation.proof.parity_page import parity_page
+from modelmint.evaluation.proof.ports import port_of
+from modelmint.evaluation.proof.replay import ALONE, SIZES, Replay, replay
+from modelmint.evaluation.proof.sides import (
     Side,
     apart,
     engine_side,
@@ -52,7 +50,9 @@ from modelmint.evaluation.sides import (
     task_of,
     trained_side,
 )
-from modelmint.evaluation.tokenization import special_tokens
+from modelmint.evaluation.proof.tokenization import special_tokens
+from modelmint.evaluation.rows import Rows
+from modelmint.evaluation.search_rows import RERANKING, SEARCHES, SearchRows
 
 ENOUGH_ROWS = 200
 NUM_NEIGHBOURS = 48

@@ -11,7 +11,7 @@ from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered, values
 from modelmint.evaluation.comparison import paired
 from modelmint.evaluation.gates import ALONE, GAPS, NOT_WORSE, Beside, Gate, Known, hold
-from modelmint.evaluation.groups import rows_where
+from modelmint.evaluation.slicing.groups import rows_where
 from modelmint.evaluation.speed import Speed
 from modelmint.evaluation.sums import Mask
 

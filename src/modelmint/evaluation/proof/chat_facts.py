@@ -9,11 +9,11 @@ import numpy as np
 
 from modelmint.core.gates import refusals
 from modelmint.core.types import JSON
-from modelmint.evaluation.adversarial import TOO_LONG
 from modelmint.evaluation.gates import judge
-from modelmint.evaluation.parity_facts import Limits, gates_of, rounded
-from modelmint.evaluation.replay_chats import ChatReplay, Messages, text_of
-from modelmint.evaluation.sides import Floats
+from modelmint.evaluation.proof.adversarial import TOO_LONG
+from modelmint.evaluation.proof.parity_facts import Limits, gates_of, rounded
+from modelmint.evaluation.proof.replay_chats import ChatReplay, Messages, text_of
+from modelmint.evaluation.proof.sides import Floats
 
 MAX_CHATS = 200
 """Each token of an answer is a step of the engine and of the trained model."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from modelmint.core.inputs import MAX_TAKEN, WANTED, Input, fits
 from modelmint.core.items import MAX_WANTED
-from modelmint.evaluation.adversarial import EMOJI, SCRIPTS, TOO_LONG, Odd
+from modelmint.evaluation.proof.adversarial import EMOJI, SCRIPTS, TOO_LONG, Odd
 
 Names: TypeAlias = list[str]
 Change: TypeAlias = Callable[[Names, Sequence[str], Random], Names]

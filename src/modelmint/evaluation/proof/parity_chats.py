@@ -15,8 +15,8 @@ from modelmint.core.continuing import Part, parts
 from modelmint.core.errors import DataError, InputError
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, StageContext
 from modelmint.core.types import JSON, Report
-from modelmint.evaluation.adversarial import adversarial
-from modelmint.evaluation.chat_facts import (
+from modelmint.evaluation.proof.adversarial import adversarial
+from modelmint.evaluation.proof.chat_facts import (
     MAX_CHATS,
     NUM_NEIGHBOURS,
     Asked,
@@ -25,13 +25,13 @@ from modelmint.evaluation.chat_facts import (
     facts_of_chats,
     measured_of_chats,
 )
-from modelmint.evaluation.equality import compare_answers, compare_folders
-from modelmint.evaluation.parity_facts import Limits
-from modelmint.evaluation.parity_page import parity_page
-from modelmint.evaluation.parity_texts import asked_texts
-from modelmint.evaluation.replay_chats import ChatReplay, Messages, Said, replay_chats
-from modelmint.evaluation.sides import UNDECIDED
-from modelmint.evaluation.tokenization import compare_reading, special_tokens
+from modelmint.evaluation.proof.equality import compare_answers, compare_folders
+from modelmint.evaluation.proof.parity_facts import Limits
+from modelmint.evaluation.proof.parity_page import parity_page
+from modelmint.evaluation.proof.parity_texts import asked_texts
+from modelmint.evaluation.proof.replay_chats import ChatReplay, Messages, Said, replay_chats
+from modelmint.evaluation.proof.sides import UNDECIDED
+from modelmint.evaluation.proof.tokenization import compare_reading, special_tokens
 from modelmint.serving.writers import Followed
 
 if TYPE_CHECKING:

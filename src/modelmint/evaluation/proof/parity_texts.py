@@ -7,9 +7,9 @@ import numpy as np
 from modelmint.core import tables
 from modelmint.core.errors import DataError
 from modelmint.core.stage import MAX_TEXT_CHARACTERS
-from modelmint.evaluation.adversarial import adversarial
-from modelmint.evaluation.chat_facts import MAX_CHATS, Asked
-from modelmint.evaluation.tokenization import special_tokens
+from modelmint.evaluation.proof.adversarial import adversarial
+from modelmint.evaluation.proof.chat_facts import MAX_CHATS, Asked
+from modelmint.evaluation.proof.tokenization import special_tokens
 
 if TYPE_CHECKING:
     from modelmint.evaluation.parity import ParityInputs, ParitySpec

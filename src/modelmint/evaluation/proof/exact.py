@@ -7,9 +7,9 @@ from pathlib import Path
 from modelmint.core.inputs import Input
 from modelmint.core.items import ITEMS
 from modelmint.core.types import JSON, Model
-from modelmint.evaluation.equality import ABOUT, compare_answers, compare_folders, compare_items, read_json
-from modelmint.evaluation.tokenization import FILE, compare_reading
-from modelmint.evaluation.weights import compare_weights
+from modelmint.evaluation.proof.equality import ABOUT, compare_answers, compare_folders, compare_items, read_json
+from modelmint.evaluation.proof.tokenization import FILE, compare_reading
+from modelmint.evaluation.proof.weights import compare_weights
 from modelmint.serving.engines import MODEL_FILES
 
 

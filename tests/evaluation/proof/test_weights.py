@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from modelmint.compression import quantize
-from modelmint.evaluation.weights import compare_weights
+from modelmint.evaluation.proof.weights import compare_weights
 
 Feeds = dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]
 

@@ -12,14 +12,14 @@ from modelmint.core.gates import Verdict, refusals
 from modelmint.core.inputs import Input, shown
 from modelmint.core.items import NUM_ITEMS
 from modelmint.core.types import JSON
-from modelmint.evaluation.adversarial import TOO_LONG, Odd
-from modelmint.evaluation.exact import Exact
 from modelmint.evaluation.gates import Gate, judge
 from modelmint.evaluation.metrics.answers import best, exact
-from modelmint.evaluation.replay import Replay
+from modelmint.evaluation.proof.adversarial import TOO_LONG, Odd
+from modelmint.evaluation.proof.exact import Exact
+from modelmint.evaluation.proof.replay import Replay
+from modelmint.evaluation.proof.sides import Apart, Side, alike
 from modelmint.evaluation.rows import Rows
 from modelmint.evaluation.search_rows import SearchRows
-from modelmint.evaluation.sides import Apart, Side, alike
 
 NUM_SHOWN = 20
 SHOWN_CHARS = 200

@@ -14,9 +14,9 @@ import numpy as np
 from modelmint.core.figures import is_lower_better
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered
-from modelmint.evaluation.groups import Group, automatic, groups_of
 from modelmint.evaluation.metrics.tables import auc_figure
 from modelmint.evaluation.significance import Figure
+from modelmint.evaluation.slicing.groups import Group, automatic, groups_of
 from modelmint.evaluation.sums import Mask, Sums, apart, holm, p_of
 
 MAX_SHOWN = 400

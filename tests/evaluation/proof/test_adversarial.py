@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from modelmint.evaluation.adversarial import TOO_LONG, Odd, adversarial
+from modelmint.evaluation.proof.adversarial import TOO_LONG, Odd, adversarial
 
 TEXTS = ["Where is my card?", "I want a loan", "exchange rates today"]
 

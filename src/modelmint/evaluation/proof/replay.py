@@ -16,7 +16,7 @@ from modelmint.core.clock import monotonic_s
 from modelmint.core.inputs import Input, fits, shown
 from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
-from modelmint.evaluation.ports import PREDICT, Port
+from modelmint.evaluation.proof.ports import PREDICT, Port
 
 SIZES = (1, 1, 2, 3, 5, 8)  # texts in a request; a request of one text is a bare string every other time
 ALONE = (1,)

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from modelmint.evaluation.replay import Replay, replay
-
-from .endpoint import served
+from modelmint.evaluation.proof.replay import Replay, replay
+from tests.evaluation.endpoint import served
 
 LONG = "longer than five"
 

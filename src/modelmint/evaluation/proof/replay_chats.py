@@ -14,7 +14,7 @@ import httpx
 from modelmint.core.clock import monotonic_s
 from modelmint.core.stage import Endpoint
 from modelmint.core.types import JSON
-from modelmint.evaluation.replay import MAX_FAILED, REFUSALS, said_by
+from modelmint.evaluation.proof.replay import MAX_FAILED, REFUSALS, said_by
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from modelmint.core.types import JSON
 from modelmint.evaluation.answers import Answered
-from modelmint.evaluation.groups import Group, groups_of
 from modelmint.evaluation.significance import CONFIDENCE
-from modelmint.evaluation.slices import Scorer, scorer_of
+from modelmint.evaluation.slicing.groups import Group, groups_of
+from modelmint.evaluation.slicing.slices import Scorer, scorer_of
 
 MAX_LABELS = 50
 

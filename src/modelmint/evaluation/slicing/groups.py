@@ -62,7 +62,7 @@ def groups_of(name: str, truth: Columns, form: Form, *, seed: int, parameter: st
     if name == LANGUAGE and texts:
         return _of_cells(LANGUAGE, languages(texts))
     if name == CLUSTER and texts:
-        from modelmint.evaluation.clusters import clusters
+        from modelmint.evaluation.slicing.clusters import clusters
 
         return _of_cells(CLUSTER, clusters(texts, seed=seed))
     raise _not_there(name, truth, form, parameter)

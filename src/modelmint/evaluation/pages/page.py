@@ -11,16 +11,16 @@ from modelmint.core.figures import interval, is_lower_better, is_share, title_of
 from modelmint.core.pages import Headline, Section, page, pair, table
 from modelmint.core.types import JSON, Dataset
 from modelmint.evaluation.answers import HEAVY
-from modelmint.evaluation.drawings import Line, Mark, forest
-from modelmint.evaluation.page_labels import (
+from modelmint.evaluation.pages.drawings import Line, Mark, forest
+from modelmint.evaluation.pages.page_labels import (
     calibration_section,
     confusions_section,
     errors_section,
     labels_section,
     shown_section,
 )
-from modelmint.evaluation.page_slices import fairness_sections, slices_section
-from modelmint.evaluation.page_words import low, p_of, sentence
+from modelmint.evaluation.pages.page_slices import fairness_sections, slices_section
+from modelmint.evaluation.pages.page_words import low, p_of, sentence
 
 MAX_HEADLINES = 4
 MAX_FIGURES = 24

@@ -6,10 +6,9 @@ import pytest
 from modelmint.core.errors import DataError
 from modelmint.core.forms import FORMS
 from modelmint.evaluation.answers import measured
-from modelmint.evaluation.groups import groups_of, rows_where
-from modelmint.evaluation.slices import sliced
-
-from .made import classified, columns, rows
+from modelmint.evaluation.slicing.groups import groups_of, rows_where
+from modelmint.evaluation.slicing.slices import sliced
+from tests.evaluation.made import classified, columns, rows
 
 FORM = FORMS["text-classification"]
 

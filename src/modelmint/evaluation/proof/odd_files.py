@@ -12,7 +12,7 @@ import numpy as np
 
 from modelmint.core.inputs import IMAGE, MAX_FILE_BYTES
 from modelmint.core.media import open_audio, open_image
-from modelmint.evaluation.adversarial import TOO_LONG, Odd
+from modelmint.evaluation.proof.adversarial import TOO_LONG, Odd
 
 Change: TypeAlias = Callable[[bytes], bytes]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from modelmint.core.columns import Columns, RowCodes
 from modelmint.core.inputs import cells_of, fits
-from modelmint.evaluation.adversarial import TOO_LONG
-from modelmint.evaluation.odd_rows import odd_rows
+from modelmint.evaluation.proof.adversarial import TOO_LONG
+from modelmint.evaluation.proof.odd_rows import odd_rows
 
 ROWS: list[dict[str, Any]] = [
     {"fee": 20.5, "contract": "monthly", "empty": None},

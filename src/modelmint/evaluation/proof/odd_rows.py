@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from modelmint.core.columns import Column, Columns
 from modelmint.core.stage import MAX_TEXT_CHARACTERS
-from modelmint.evaluation.adversarial import TOO_LONG, Odd
+from modelmint.evaluation.proof.adversarial import TOO_LONG, Odd
 
 Row: TypeAlias = Mapping[str, Any]
 Change: TypeAlias = Callable[[Row, Column, Random], Row]

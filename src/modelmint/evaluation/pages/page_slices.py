@@ -9,8 +9,8 @@ from modelmint.core.charts import Said
 from modelmint.core.figures import is_share, title_of, written
 from modelmint.core.formats import short
 from modelmint.core.pages import Section, figure, table
-from modelmint.evaluation.drawings import Line, Mark, forest
-from modelmint.evaluation.page_words import low, p_of
+from modelmint.evaluation.pages.drawings import Line, Mark, forest
+from modelmint.evaluation.pages.page_words import low, p_of
 
 MAX_DRAWN = 14
 MAX_FEW = 40

@@ -10,8 +10,8 @@ from modelmint.core.charts import Said
 from modelmint.core.figures import title_of
 from modelmint.core.formats import percent
 from modelmint.core.pages import Section, examples, figure, medium, pair, table
-from modelmint.evaluation.drawings import heat_map
-from modelmint.evaluation.page_words import low
+from modelmint.evaluation.pages.drawings import heat_map
+from modelmint.evaluation.pages.page_words import low
 
 MAX_CONFUSIONS = 12
 MAX_WORST = 15

@@ -7,12 +7,11 @@ import pytest
 from modelmint.core.forms import FORMS
 from modelmint.evaluation.answers import Answered, measured
 from modelmint.evaluation.comparison import beside_live
-from modelmint.evaluation.fairness import fairness
 from modelmint.evaluation.metrics.classification import calibration, confusions, heat, per_class
-from modelmint.evaluation.page import evaluation_page
-from modelmint.evaluation.slices import sliced
-
-from .made import classified, rows
+from modelmint.evaluation.pages.page import evaluation_page
+from modelmint.evaluation.slicing.fairness import fairness
+from modelmint.evaluation.slicing.slices import sliced
+from tests.evaluation.made import classified, rows
 
 
 def facts(found: Answered, **more: Any) -> dict[str, Any]:
