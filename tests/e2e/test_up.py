@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -34,6 +34,13 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """The command, and a client that has the key which it printed."""
+    with started(home) as (process, client, _):
+        yield process, client
+
+
+@contextmanager
+def started(home: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, str]]:
+    """The command, a client that has the key which it printed, and all that it printed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,9 +52,17 @@ def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     headers = {"Authorization": f"Bearer {key[0]}"}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10) as client:
         until(lambda: healthy(client))
-        yield process, client
+        yield process, client, printed
     process.terminate()
     process.wait(20)
+
+
+def test_the_request_that_is_printed_is_for_what_is_deployed(home: Path) -> None:
+    with started(home) as (_, client, printed):
+        route, body = re.findall(r"curl http://[^/]+(\S+) .*?-d '(.*?)'", printed, re.DOTALL)[0]
+        reply = client.post(route, content=body, headers={"Content-Type": "application/json"})
+    assert '"model": "support"' in body
+    assert reply.status_code == httpx.codes.OK
 
 
 def healthy(client: httpx.Client) -> bool:

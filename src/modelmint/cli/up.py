@@ -15,9 +15,12 @@ import click
 
 from modelmint.business.keys import first_key
 from modelmint.catalog.catalog import Catalog
+from modelmint.catalog.deployments import list_deployments
 from modelmint.core.errors import InputError
 from modelmint.core.settings import Settings
+from modelmint.core.types import JSON
 from modelmint.loop.processes import end, start
+from modelmint.trust.tasks import ROWS, TASKS, Call
 
 WATCH_S = 0.2
 MAX_PAUSE_S = 10.0
@@ -32,7 +35,7 @@ def up(settings: Settings, *, host: str | None = None, port: int | None = None) 
     settings = replace(settings, host=host or settings.host, port=port or settings.port)
     _check_free(settings.host, settings.port)
     catalog = Catalog(settings)
-    key = first_key(catalog)
+    key, request = first_key(catalog), _request(catalog)
     catalog.close()
     stop = threading.Event()
 
@@ -43,7 +46,7 @@ def up(settings: Settings, *, host: str | None = None, port: int | None = None) 
         signal.signal(number, on_signal)
     children = [_Child("server", lambda: _server(settings)), _Child("worker", lambda: _worker(settings))]
     try:
-        _greet(settings, key)
+        _greet(settings, key, *request)
         while not stop.wait(WATCH_S):
             for child in children:
                 child.watch()
@@ -100,15 +103,25 @@ def _logged(settings: Settings, name: str, module: str, *arguments: str) -> subp
         return start(module, *arguments, stdout=sink.fileno(), stderr=sink.fileno(), home=settings.home)
 
 
-def _greet(settings: Settings, key: str | None) -> None:
+def _request(catalog: Catalog) -> tuple[str, JSON]:
+    """Route and body that the endpoint which was deployed last can answer; of any, where there is none yet."""
+    deployed = [one.active for one in list_deployments(catalog)]
+    if not deployed:
+        return "/v1/predict", {"model": "ENDPOINT", "input": "your text"}
+    last = max(deployed, key=lambda one: one.created_at)
+    call = TASKS.get(str(catalog.model(last.variant).facts.get("task", "text-classification")), ROWS).call or Call()
+    return call.route, {"model": last.endpoint, **call.body}
+
+
+def _greet(settings: Settings, key: str | None, route: str, body: JSON) -> None:
     url = f"http://{settings.host}:{settings.port}"
     click.echo(f"Modelmint serves at {url}  (home {settings.home}, logs {settings.logs})")
     if key:
         click.echo(f"\nYour first API key, shown this once:\n\n    {key}\n")
-    body = json.dumps({"model": "ENDPOINT", "input": "your text"})
+    given = json.dumps(body, ensure_ascii=False)
     click.echo(
-        f"Try it:\n    curl {url}/v1/predict -H 'Authorization: Bearer {key or '$MODELMINT_KEY'}' \\\n"
-        f"         -H 'Content-Type: application/json' -d '{body}'\n\nCtrl-C ends it."
+        f"Try it:\n    curl {url}{route} -H 'Authorization: Bearer {key or '$MODELMINT_KEY'}' \\\n"
+        f"         -H 'Content-Type: application/json' -d '{given}'\n\nCtrl-C ends it."
     )
 
 
