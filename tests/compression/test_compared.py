@@ -64,8 +64,8 @@ def test_numbers_agree_when_they_are_near_beside_how_far_they_spread() -> None:
 
 
 def test_a_task_that_no_engine_serves_is_refused(model: Model) -> None:
-    manifest = {**model.manifest, "facts": {**model.facts, "task": "preference"}}
-    with pytest.raises(InputError, match=r"must be for text-classification, .*; model is for preference"):
+    manifest = {**model.manifest, "facts": {**model.facts, "task": "masked-language-model"}}
+    with pytest.raises(InputError, match=r"must be for text-classification, .*; model is for masked-language-model"):
         task_of(dataclasses.replace(model, manifest=manifest))
 
 

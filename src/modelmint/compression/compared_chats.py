@@ -12,6 +12,7 @@ import numpy as np
 
 from modelmint.compression.compared import Answers
 from modelmint.core import tables
+from modelmint.core.chat_rows import columns_of_chats, messages_of
 from modelmint.core.errors import DataError, StageError
 from modelmint.core.stage import StageContext
 from modelmint.core.types import Dataset, Model
@@ -43,12 +44,11 @@ class ChatRows:
         """
         from modelmint.training.tasks.chat_model import load_chat
 
-        names = [name for name in ("messages", "tools") if name in tables.column_names(dataset)]
-        if "messages" not in names or not dataset.num_rows:
-            raise _unfit(role, "no column messages" if "messages" not in names else "no rows")
-        table = drawn(tables.read(dataset, names), min(limit, MAX_CHATS), seed)
-        chats = table.column("messages").to_pylist()
-        tools = table.column("tools").to_pylist() if "tools" in names else [None] * len(chats)
+        names = columns_of_chats(tables.column_names(dataset))
+        if not names or not dataset.num_rows:
+            raise _unfit(role, "no rows" if names else "no column messages")
+        given = drawn(tables.read(dataset, names), min(limit, MAX_CHATS), seed).to_pylist()
+        chats, tools = [messages_of(row) for row in given], [row.get("tools") for row in given]
         rows = load_chat(model.files.folder()).taught(chats, tools)
         kept = [at for at, row in enumerate(rows) if row is not None]
         if not kept:

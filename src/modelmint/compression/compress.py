@@ -29,6 +29,7 @@ from modelmint.compression.variants import (
 )
 from modelmint.core.errors import InputError, ModelmintError, StageError
 from modelmint.core.gates import readable, refusals
+from modelmint.core.inputs import CHATS
 from modelmint.core.spec import Spec
 from modelmint.core.stage import StageContext
 from modelmint.core.types import JSON, Dataset, Model, Report
@@ -209,7 +210,7 @@ class _Ways(Protocol):
 
 AnyRows: TypeAlias = Rows | ChatRows | TextRows | SearchRows
 _ROWS: Mapping[str, type[ChatRows | TextRows | SearchRows]] = {
-    "chat": ChatRows,
+    **dict.fromkeys(CHATS, ChatRows),
     "text-generation": TextRows,
     EMBEDDING: SearchRows,
     RERANKING: SearchRows,

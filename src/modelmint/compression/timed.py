@@ -17,7 +17,7 @@ from typing import Any
 
 from modelmint.core.bootstrap import silence
 from modelmint.core.clock import monotonic_s
-from modelmint.core.inputs import reads, to_rows
+from modelmint.core.inputs import CHATS, reads, to_rows
 from modelmint.core.sampling import Sampling
 from modelmint.serving.writers import open_writer, writes
 
@@ -62,14 +62,15 @@ def _opened(folder: Path, num_threads: int) -> tuple[Ask, float]:
     from transformers import AutoModel, AutoTokenizer  # noqa: F401
 
     from modelmint.training.tasks import TASKS, open_model, read_about
+    from modelmint.training.tasks.chat_model import load_chat
 
     about = read_about(folder)
     columns = reads(about)
     importlib.import_module(TASKS[about["task"]].predictor.partition(":")[0])
     torch.set_num_threads(num_threads)
     started_s = monotonic_s()
-    predictor: Any = open_model(folder)
-    if about["task"] == "chat":
+    predictor: Any = (load_chat if about["task"] in CHATS else open_model)(folder)
+    if about["task"] in CHATS:
         return (lambda chats: predictor.answer(chats, sampling=ANSWER)), monotonic_s() - started_s
     if about["task"] == "text-generation":
         return (lambda texts: predictor.write(texts, ANSWER)), monotonic_s() - started_s

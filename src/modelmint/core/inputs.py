@@ -79,7 +79,9 @@ SERVED: Mapping[str, Served] = {
     "recommendation": Served(columns=TAKEN, by="ranking"),
 }
 """The tasks that an endpoint answers by `POST /v1/predict`."""
-WRITTEN = ("chat", "text-generation")
+CHATS = ("chat", "preference")
+"""The tasks whose models answer chats."""
+WRITTEN = (*CHATS, "text-generation")
 """The tasks of models that write token by token: chats (`POST /v1/chat/completions`) and texts (`/v1/completions`)."""
 SAID: Mapping[Columns, str] = {
     TEXT: "one text: `text`",

@@ -125,7 +125,7 @@ class Gateway:
         revision = self._routes.get(endpoint) or await self._fresh(endpoint)
         lane = self._lanes[revision.variant]
         are_texts = isinstance(asked[0], str)
-        if not isinstance(lane.serves, Scribe) or (lane.serves.writer.task == "chat") == are_texts:
+        if not isinstance(lane.serves, Scribe) or lane.serves.writer.answers_chats == are_texts:
             raise _other_route(endpoint, lane.serves)
         answers: list[Answer] = []
         lane.num_requests += 1
@@ -219,7 +219,7 @@ class Gateway:
 def _other_route(endpoint: str, serves: Batcher | Scribe) -> InputError:
     if isinstance(serves, Batcher):
         what, route = "answers texts with labels or numbers", "/v1/predict"
-    elif serves.writer.task == "chat":
+    elif serves.writer.answers_chats:
         what, route = "writes answers to chats", "/v1/chat/completions"
     else:
         what, route = "goes on with texts", "/v1/completions"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from modelmint.core.chat_template import Message, chat_template, prompt_ids, room_for
 from modelmint.core.continuing import Part, continued, parts, prompt_of
 from modelmint.core.errors import InputError, IntegrityError, UnavailableError
+from modelmint.core.inputs import CHATS
 from modelmint.core.sampling import Sampling
 from modelmint.core.types import JSON
 
@@ -35,12 +36,12 @@ MAX_HELD_NUMBERS = 1 << 24
 class Writer:
     """A model that is ready to answer chats, or to go on with texts. One thread at a time may call it and its `Writing`s.
 
-    `task` says which of the two.
+    `answers_chats` says which of the two.
     """
 
     def __init__(self, folder: Path, num_threads: int) -> None:
         about = _json(folder / "modelmint.json")
-        self.task = str(about.get("task", "chat"))
+        self.answers_chats = about.get("task", "chat") in CHATS
         self.max_tokens = int(about["max_tokens"])
         self._stops = [int(one) for one in about["stop_ids"]]
         self.stop_ids = frozenset(self._stops)
@@ -83,7 +84,7 @@ class Writer:
 
     def parts(self, num_prompt: int, num_new: int) -> Iterator[Part]:
         """The new tokens in parts: of a text as `core.continuing` says, of a chat all at once."""
-        if self.task == "chat":
+        if self.answers_chats:
             return iter([Part(start=num_prompt, end=num_prompt + num_new, num_read=num_prompt)])
         return parts(num_prompt, num_new, self.max_tokens)
 
@@ -114,7 +115,7 @@ class Writer:
 
     def text(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
         """What new tokens say behind a prompt, without marks."""
-        if self.task == "chat":
+        if self.answers_chats:
             text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
             return text
         return continued(self._tokenizer, prompt, ids)

@@ -78,7 +78,7 @@ TASKS: dict[str, OfTask] = {
     "chat": OfTask(thing="chat", chinese="对话", hub="text-generation", title=("Chat model", "对话模型"), does=("Answers in a chat.", "在对话中作答。"), call=CHAT),
     "preference": OfTask(
         thing="chat", chinese="对话", hub="text-generation", title=("Chat model tuned on preferences", "偏好调优的对话模型"),
-        does=("Answers in a chat as people preferred.", "按人的偏好在对话中作答。")),
+        does=("Answers in a chat as people preferred.", "按人的偏好在对话中作答。"), call=CHAT),
     "text2text-generation": OfTask(**TEXT, hub="text2text-generation", title=("Model that writes a text from a text", "文本到文本模型"), does=("Writes a text from a text.", "由文本生成文本。")),
     "text-embedding": OfTask(
         **TEXT, hub="sentence-similarity", title=("Embedding model", "文本向量模型"),

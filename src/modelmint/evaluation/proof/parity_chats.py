@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelmint.core import tables
+from modelmint.core.chat_rows import columns_of_chats, messages_of
 from modelmint.core.clock import monotonic_s
 from modelmint.core.continuing import Part, parts
 from modelmint.core.errors import DataError, InputError
+from modelmint.core.inputs import CHATS
 from modelmint.core.stage import MAX_TEXT_CHARACTERS, StageContext
 from modelmint.core.types import JSON, Report
 from modelmint.evaluation.proof.adversarial import adversarial
@@ -58,7 +60,7 @@ def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContex
             remedy="Make one by compress: its forms for such models are tried by default.",
         )
     is_student = bool(inputs.variant.facts.get("body"))
-    asks = _asked if inputs.model.facts["task"] == "chat" else asked_texts
+    asks = _asked if inputs.model.facts["task"] in CHATS else asked_texts
     asked = asks(spec, inputs, ctx.seed)
     reference = _reference(inputs, ctx, is_student=is_student)
     asked, prompts = _readable(asked, reference)
@@ -105,17 +107,17 @@ def parity_of_chats(spec: "ParitySpec", inputs: "ParityInputs", ctx: StageContex
 def _asked(spec: "ParitySpec", inputs: "ParityInputs", seed: int) -> Asked:
     dataset = inputs.test
     names = tables.column_names(dataset)
-    if "messages" not in names or not dataset.num_rows:
+    columns = columns_of_chats(names)
+    if not columns or not dataset.num_rows:
         raise DataError(
-            f"test: must hold chats; got {'no rows' if 'messages' in names else 'no column messages'}",
+            f"test: must hold chats; got {'no rows' if columns else 'no column messages'}",
             parameter="test",
             remedy="Split the same rows that the model was trained on, with a share for the test.",
         )
-    wanted = [name for name in ("_row", "messages", "tools") if name in names]
-    rows = tables.read(dataset, wanted).to_pylist()
+    rows = tables.read(dataset, ["_row", *columns]).to_pylist()
     limit = min(spec.num_rows, MAX_CHATS)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit]).tolist()
-    chats = [_before_the_answer(rows[at]["messages"]) for at in chosen]
+    chats = [_before_the_answer(messages_of(rows[at])) for at in chosen]
     kept = [(at, chat) for at, chat in zip(chosen, chats, strict=True) if chat]
     texts = [str(chat[-1].get("content") or "") for _, chat in kept]
     odd = adversarial(
@@ -150,9 +152,11 @@ def _reference(inputs: "ParityInputs", ctx: StageContext, *, is_student: bool) -
     import torch
 
     from modelmint.training.tasks import open_model
+    from modelmint.training.tasks.chat_model import load_chat
 
     torch.set_num_threads(ctx.num_threads)
-    return open_model(inputs.model.files.folder())
+    opens = load_chat if inputs.model.facts["task"] in CHATS else open_model
+    return opens(inputs.model.files.folder())
 
 
 def _readable(asked: Asked, reference: Any) -> tuple[Asked, list[list[int]]]:
