@@ -49,6 +49,7 @@ def test_neither_a_dataset_nor_a_file_says_what_is_allowed(run: Run) -> None:
         run("advise", "nothing-there.csv")
 
 
+@pytest.mark.slow
 def test_after_a_run_the_error_of_its_estimate_is_told(run: Run, leavers: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(

@@ -50,6 +50,7 @@ def made(model: Model, context: StageContext, desk: StagingDesk) -> Made:
     return run
 
 
+@pytest.mark.slow
 def test_every_form_is_tried_measured_and_one_is_chosen(made: Made) -> None:
     outputs = made()
     facts = outputs.compression.facts
@@ -62,6 +63,7 @@ def test_every_form_is_tried_measured_and_one_is_chosen(made: Made) -> None:
     open_writer(outputs.variant.files.folder(), num_threads=1)
 
 
+@pytest.mark.slow
 def test_a_smaller_body_is_written_and_measured_like_the_model(made: Made) -> None:
     bodies = {"epochs": 3, "learning_rate": 1e-2, "max_new_tokens": 12}
     body = made(**{"try": ["layers-1/genai-fp32"], "bodies": bodies}).compression.facts["variants"][0]

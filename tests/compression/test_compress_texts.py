@@ -37,6 +37,7 @@ def made(context: StageContext, desk: StagingDesk) -> Made:
     return run
 
 
+@pytest.mark.slow
 def test_every_form_is_tried_measured_and_one_is_chosen(made: Made) -> None:
     outputs = made(gates={"accuracy_drop": "<= 0.5"})
     facts = outputs.compression.facts

@@ -15,6 +15,7 @@ from tests.training.tasks.made import rows_of
 pytest.importorskip("onnxruntime_genai")
 
 
+@pytest.mark.slow
 def test_what_was_tuned_to_preferences_passes_parity_on_its_own_rows(
     context: StageContext, desk: StagingDesk, tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def test_a_budget_that_cannot_be_read_is_refused(minutes: float | None, cost: st
         Wishes.of(minutes=minutes, cost=cost, machine_hour="0.10 USD")
 
 
+@pytest.mark.slow
 def test_a_probe_tells_time_and_what_is_reached_at_least(ask: Ask, base: Path) -> None:
     found = ask(questions(400), base, num_probed=1, only_local=True, seconds=0.001, limit_s=250)
     tried = next(one for one in found.advice if one.seconds_are == "measured")

@@ -37,6 +37,7 @@ def ours(model: Model) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [{"name": "lora", "rank": 4}, {"name": "rslora", "rank": 2}], ids=["lora", "rslora"])
 def test_what_was_merged_is_found_again(
     method: dict[str, object], trained: Trained, walk: Walk, base: Path, tmp_path: Path

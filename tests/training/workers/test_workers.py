@@ -20,6 +20,7 @@ def test_two_workers_have_the_loss_of_one(together: TOGETHER) -> None:
     assert losses(two) == pytest.approx(losses(one), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_micro_batches_of_two_workers_give_the_same_step(together: TOGETHER) -> None:
     whole = together(**STILL, max_steps=9, ema=0.9)
     pieces = together(workers=2, micro_batch_size=3, **STILL, max_steps=9, ema=0.9)
@@ -58,12 +59,14 @@ def test_on_ray_a_lost_worker_is_replaced_and_the_bits_are_those_of_workers_here
     assert (there.model.digest, there.training.digest) == (here.model.digest, here.training.digest)
 
 
+@pytest.mark.slow
 def test_two_workers_begin_from_nothing_too(together: TOGETHER) -> None:
     nothing = {"base": "none", "architecture": "text-cnn", "tokenizer": "words", "max_steps": 9, "patience": 0}
     one, two = together(**nothing, **STILL), together(workers=2, **nothing, **STILL)
     assert losses(two) == pytest.approx(losses(one), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_worker_that_fails_says_why(together: TOGETHER) -> None:
     with pytest.raises(InputError, match="max_tokens"):
         together(workers=2, max_tokens=5000)
