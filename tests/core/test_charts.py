@@ -63,3 +63,10 @@ def test_both_languages_take_the_same_values(table: dict[str, tuple[str, str]]) 
 
 def _across(drawn: str) -> list[float]:
     return [float(x) for x in re.findall(r'(?:x|x1|x2|cx)="([-\d.]+)%"', drawn)]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.37, 0.7, 12.3, -3.2])
+def test_a_scale_of_one_figure_has_two_ends_that_hold_it(value: float) -> None:
+    ticks = charts.around(value, value)
+    assert len(ticks) >= 2
+    assert ticks[0] <= value <= ticks[-1]

@@ -259,9 +259,12 @@ def steps(low: float, high: float, *, most: int = MAX_TICKS, whole: bool = False
 
 
 def around(low: float, high: float) -> list[float]:
-    """Round numbers that hold `low` and `high` between the first and the last of them."""
+    """At least two round numbers that hold `low` and `high` between the first and the last of them."""
     ticks = steps(low, high, most=4)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(ticks[0]) or 1.0
+    if len(ticks) < 2:  # all figures are the same: from zero to there
+        far = math.ceil(high * 2) / 2 if high > 0 else math.floor(low * 2) / 2
+        return sorted((0.0, far or 1.0))
+    step = ticks[1] - ticks[0]
     return ticks if ticks[-1] >= high else [*ticks, round(ticks[-1] + step, 10)]
 
 
