@@ -14,7 +14,7 @@ import pytest
 from modelmint.core.errors import InputError
 from modelmint.core.stage import StageContext
 from modelmint.data.clean import CleanInputs, CleanSpec, clean
-from modelmint.data.collect import CollectSpec, fingerprint
+from modelmint.data.collect import CollectInputs, CollectSpec, collect, fingerprint
 from modelmint.data.deidentify import DeidentifyInputs, DeidentifySpec, deidentify
 from modelmint.data.export import export
 from modelmint.data.preflight import PreflightInputs, PreflightSpec, preflight
@@ -178,3 +178,13 @@ def test_a_question_that_is_said_to_have_no_answer_is_kept_through_every_station
     assert [(row["answer"], row["answer_start"]) for row in back] == [
         (None, None) if at == 3 else ("Ada", 0) for at in range(9)
     ]
+
+
+def test_a_column_that_may_be_missing_is_not_asked_for_by_a_spec_that_was_written_out(
+    context: StageContext, tmp_path: Path
+) -> None:
+    file = tmp_path / "asked.jsonl"
+    file.write_text('{"question": "who?", "context": "Ada."}\n' * 2 + '{"question": "when?", "context": "1843."}\n')
+    given = CollectSpec(source=str(file), task="text-retrieval", query_column="question", positive="context")
+    spec = CollectSpec.model_validate(given.model_dump(mode="json"))  # as a run keeps it
+    assert collect(spec, CollectInputs(), context).data.num_rows == 3

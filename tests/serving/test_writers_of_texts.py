@@ -48,6 +48,17 @@ def test_greedy_texts_are_those_of_the_trained_model(writer: Writer, trained: La
     assert [written(writer, prompt, num_new) for prompt in PROMPTS] == said
 
 
+@pytest.mark.parametrize("token_id", range(5))
+def test_a_prompt_that_ends_in_any_special_token_is_read_whole(
+    writer: Writer, trained: LanguageModel, token_id: int
+) -> None:
+    prompt = [*writer.text_prompt("one two"), token_id]
+    writing = writer.begin(prompt, Sampling(max_new_tokens=1, min_new_tokens=1))
+    writing.step()
+    (held,), (stop,) = (trained.follow([*prompt, one], [len(prompt)])[0] for one in (*writing.ids, *writer.stop_ids))
+    assert writing.logprobs[0] == pytest.approx(float(held) - np.log1p(-np.exp(float(stop))), abs=1e-3)
+
+
 def test_what_was_learned_is_said(writer: Writer) -> None:
     assert written(writer, "one tw", 60)["text"].startswith("o three")
 

@@ -22,6 +22,7 @@ PRECISIONS = {
 """What the builder is told: `k_quant_mixed` is llama.cpp's choice of the layers that keep 8 bits."""
 TUNING = "tuning"
 GROUP = 32
+NO_TOKEN = -1
 
 
 def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
@@ -62,7 +63,18 @@ def build(source: Path, output: Path, precision: str, *, scratch: Path) -> Path:
                 parameter="model",
                 remedy="Train a base of the families Llama, Qwen, Mistral, Phi or Gemma, or a transformer from nothing.",
             ) from error
+    _pad_with_none(output / "genai_config.json")
     return output
+
+
+def _pad_with_none(file: Path) -> None:
+    """The library hides every token of a prompt's end that is the pad token, often the one that ends a text.
+
+    Rows go alone here, so that nothing is padded.
+    """
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["model"]["pad_token_id"] = NO_TOKEN
+    file.write_text(json.dumps(config, indent=4), encoding="utf-8")
 
 
 def _check_groups(source: Path, precision: str) -> None:

@@ -204,7 +204,7 @@ def _wanted(
     kind: Format,
 ) -> tuple[str, ...]:
     """The columns to read; those that must be there are looked for in the sample where the reader does not look."""
-    needed = [*required(form.task), *(name for name in names if name in spec.model_fields_set)]
+    needed = [*required(form.task), *(name for name, own_name in names.items() if own_name != name)]
     own = [names[name] for name in needed] if dialect.name == "columns" else []
     every = tuple(dict.fromkeys([*features, *own, *extra, *spec.keep]))
     reader_looks = dialect.name == "columns" and form.task in {*_TEXT_TASKS, *_LABELLED_TASKS, *_TABLE_TASKS}
