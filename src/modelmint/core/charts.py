@@ -81,8 +81,8 @@ def intervals(said: Said, ranges: Sequence[Range], *, percent: bool = True) -> M
             line(across(one.low), y, across(one.high), y, kind=f"whisker {one.kind}"),
             dot(across(one.value), y, radius=5.5, kind=f"fill {one.kind}", tip=f"{one.label}: {one.written}"),
         ]
-    form = ".0%" if percent else "g"
-    marks += _scale([(across(tick), f"{tick:{form}}") for tick in ticks if low <= tick <= high], y=bottom + 16)
+    shown = [(across(tick), f"{100 * tick:.4g}%" if percent else f"{tick:g}") for tick in ticks if low <= tick <= high]
+    marks += _scale(shown, y=bottom + 16)
     return drawing(marks, height=bottom + 20, name=said.name, title=said.title, about=said.about)
 
 

@@ -226,8 +226,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "latency_note": ("Dot: median. Line: up to the 95th percentile.", "圆点为中位数，横线至第 95 百分位。"),
     "through_http": ("through the endpoint", "经接口"),
     "parity_title": ("Is what is served what was trained?", "线上是否与训练一致？"),
-    "parity_text": ("{n} test {thing}s went through the real endpoint. It gave the trained model's label on {agreement}; {served} were right, against {trained} of the trained model.",
-                    "{n} 条测试{thing}经真实接口。{agreement} 与训练模型标签一致；正确率 {served}，训练模型为 {trained}。"),
+    "parity_text": ("{n} test {thing}s went through the real endpoint. It gave the trained model's {said} on {agreement}; {served} were right, against {trained} of the trained model.",
+                    "{n} 条测试{thing}经真实接口。{agreement} 与训练模型{said}一致；正确率 {served}，训练模型为 {trained}。"),
     "parity_plain": ("{n} test {thing}s went through the real endpoint. It gave the trained model's {said} on {agreement}.",
                      "{n} 条测试{thing}经真实接口，{agreement} 与训练模型的{said}一致。"),
     # the foot
