@@ -22,7 +22,7 @@ TASKS: dict[str, tuple[str, str, Sequence[str]]] = {
     "writer": ("tinyshakespeare/input.txt.gz", "perplexity", ("train.max_steps=3", "collect.max_rows=300")),
     "search": ("sms_spam/all.csv.gz", "accuracy", (*FEW, "collect.max_rows=400", "search.trials=3")),
     "similar": ("banking77", "recall_at_10", (*FEW, *LOOSE, "collect.max_rows=400")),
-    "passages": ("squad_v11_dev/dev.jsonl.gz", "ndcg_at_10", (*FEW, *LOOSE, "collect.max_rows=400")),
+    "passages": ("squad_v11_dev/dev.jsonl.gz", "ndcg_at_10", (*FEW, *LOOSE, "collect.max_rows=1200", "train.max_tokens=48", "compress.max_rows=200", "parity.num_rows=200", "parity.adversarial_rows=20")),
     "sums": ("gsm8k", "answer_loss", (*FEW, "collect.max_rows=60", "train.architecture={name: transformer, width: 32, num_layers: 1, num_heads: 2}")),
 }  # fmt: skip
 
