@@ -99,8 +99,8 @@ def test_a_student_is_held_against_its_own_folder(judge: Judge, untrained_folder
 
 
 def test_a_task_that_the_endpoint_does_not_answer_is_an_error(judge: Judge, exported_folder: Path) -> None:
-    facts = _facts("preference", sorted(TOPICS), None)
-    with pytest.raises(InputError, match=r"the endpoint answers text-classification, .* is for preference"):
+    facts = _facts("masked-language-model", sorted(TOPICS), None)
+    with pytest.raises(InputError, match=r"the endpoint answers text-classification, .* is for masked-language-model"):
         judge(exported_folder, exported_folder, facts, [{"text": "a", "label": "card"}])
 
 
